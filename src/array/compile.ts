@@ -1,0 +1,207 @@
+/** From a traced function to one ONNX model and back to a function: `compile`, `evaluate`, `toOnnx`. */
+import type { HostArray } from "./dtype.ts";
+import { nodesOf, printGraph } from "./graph.ts";
+import { OnnxBuilder } from "./onnx/builder.ts";
+import { encodeModel } from "./onnx/proto.ts";
+import { runtime } from "./runtime/node.ts";
+import { checkDevice, type Device, type Session, type Value } from "./runtime/runtime.ts";
+import { showShape } from "./shape.ts";
+import { simplify } from "./simplify.ts";
+import { constantData, fromData, type Graph, inNewScope, isPlaceholder, placeholder, type Tensor, type TensorType } from "./tensor.ts";
+import { type Flat, flatten } from "./tree.ts";
+
+export interface CompileOptions {
+  /** Where to run; see `setDefaults`. */
+  readonly device?: Device;
+  /** Threads for one operation; by default as many as the machine has cores. */
+  readonly threads?: number;
+}
+
+let defaults: { device: Device; threads?: number } = { device: "cpu" };
+
+/** Device and threads for everything that does not say otherwise. Throws on an unknown device. */
+export function setDefaults({ device, threads }: { readonly device?: string; readonly threads?: number }): void {
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
+    throw new RangeError(`threads: expected a whole number of at least 1, got ${threads}`);
+  }
+  defaults = { ...defaults, ...(device === undefined ? {} : { device: checkDevice(device) }), ...(threads === undefined ? {} : { threads }) };
+}
+
+/** Constants above this size are fed at each run (which copies nothing) instead of being stored in the model. */
+const BAKED_BYTES = 4096;
+
+/** A traced function, simplified; large constants that it captured have become inputs after the formal ones. */
+interface Program<R> {
+  readonly graph: Graph;
+  readonly captured: readonly Tensor[];
+  readonly result: Flat<R>;
+}
+
+function trace<R>(types: readonly TensorType[], names: readonly string[], fn: (inputs: readonly Tensor[]) => R): Program<R> {
+  return inNewScope(() => {
+    const inputs = types.map((type, i) => placeholder(type, names[i] as string));
+    const result = flatten(fn(inputs));
+    const simple = simplify({ inputs, outputs: result.leaves });
+    for (const node of nodesOf(simple.outputs)) {
+      const x = node.outputs[0] as Tensor;
+      if (isPlaceholder(x) && !simple.inputs.includes(x)) {
+        throw new Error("compile: a tensor of another trace is used; pass it as an argument (a compiled function cannot be called inside another)");
+      }
+    }
+    return { ...feedLargeConstants(simple), result };
+  });
+}
+
+function feedLargeConstants(graph: Graph): { graph: Graph; captured: readonly Tensor[] } {
+  const captured = nodesOf(graph.outputs).flatMap(({ outputs: [x] }) =>
+    x && (constantData(x)?.byteLength ?? 0) > BAKED_BYTES ? [x] : [],
+  );
+  return { graph: { inputs: [...graph.inputs, ...captured], outputs: graph.outputs }, captured };
+}
+
+interface Model {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** Lowers a graph to a model file. Unused inputs are left out of it: their names are empty. */
+function lower(graph: Graph, inputNames: readonly string[], outputNames: readonly string[]): Model {
+  const builder = new OnnxBuilder();
+  const used = new Set([...nodesOf(graph.outputs).flatMap((node) => node.inputs), ...graph.outputs]);
+  const inputs = graph.inputs.map((x, i) => (used.has(x) ? (inputNames[i] ?? `captured.${i}`) : ""));
+  const results = builder.emit(graph, inputs);
+  const outputs = results.map((name, i) => builder.output(name, graph.outputs[i] as Tensor, outputNames[i] as string));
+  const values = graph.inputs.flatMap(({ shape, dtype }, i) => (inputs[i] ? [{ name: inputs[i], shape, dtype }] : []));
+  return { bytes: encodeModel(builder.finish("fourward", values, outputs)), inputs, outputs: outputNames };
+}
+
+/** Sessions by device, threads and model, so that equal graphs share one. */
+const sessions = new Map<string, Promise<Session>>();
+
+async function sessionFor({ bytes }: Model, options: CompileOptions): Promise<Session> {
+  const device = checkDevice(options.device ?? defaults.device);
+  const threads = options.threads ?? defaults.threads;
+  const key = `${device} ${threads ?? "all"} ${await digest(bytes)}`;
+  let session = sessions.get(key);
+  if (!session) {
+    session = runtime.load(bytes, { device, ...(threads === undefined ? {} : { threads }) });
+    sessions.set(key, session);
+    session.catch(() => sessions.delete(key));
+  }
+  return session;
+}
+
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(hash), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** Frees every loaded model and its threads. Compiled functions load theirs again when they are called. */
+export async function releaseSessions(): Promise<void> {
+  const open = [...sessions.values()];
+  sessions.clear();
+  for (const session of open) await session.then((s) => s.release(), () => undefined);
+}
+
+interface Ready<R> {
+  readonly model: Model;
+  readonly program: Program<R>;
+}
+
+/** A traced and lowered function for one signature of its arguments. */
+function prepare<A extends readonly unknown[], R>(fn: (...args: A) => R, args: Flat<A>, inputNames: readonly string[] = args.paths): Ready<R> {
+  const program = trace(args.leaves, inputNames, (inputs) => fn(...args.rebuild(inputs)));
+  const outputNames = program.result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
+  return { program, model: lower(program.graph, inputNames.map((name) => `input.${name}`), outputNames) };
+}
+
+async function run<R>({ model, program }: Ready<R>, leaves: readonly Tensor[], options: CompileOptions): Promise<R> {
+  const session = await sessionFor(model, options);
+  const feeds = new Map<string, Value>();
+  [...leaves, ...program.captured].forEach((x, i) => {
+    const name = model.inputs[i];
+    if (name) feeds.set(name, { shape: x.shape, dtype: x.dtype, data: x.data });
+  });
+  const results = await session.run(feeds);
+  return program.result.rebuild(
+    model.outputs.map((name, i) => {
+      const { data } = results.get(name) as Value;
+      const { shape, dtype } = program.result.leaves[i] as Tensor;
+      return fromData({ shape, dtype }, data as HostArray);
+    }),
+  );
+}
+
+/** A compiled function: call it like the original, and await the result. */
+export interface Compiled<A extends readonly unknown[], R> {
+  (...args: A): Promise<R>;
+  /** The simplified graph for these arguments as text, one node a line. */
+  print(...args: A): string;
+  /** The function that was compiled. */
+  readonly original: (...args: A) => R;
+}
+
+/**
+ * Compiles a function over tensors: at the first call with new shapes, types or static arguments (numbers, strings,
+ * booleans) it is traced, simplified and lowered to one ONNX model; later calls only run that. Arguments and result are
+ * trees of tensors. Nothing is updated in place: results are always new memory.
+ */
+export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
+  if (typeof fn !== "function") throw new TypeError("compile: expected a function over tensors");
+  const ready = new Map<string, Ready<R>>();
+  const call = async (...args: A): Promise<R> => {
+    const flat = flatten(await concrete(args));
+    const key = signature(flat);
+    let entry = ready.get(key);
+    if (!entry) {
+      entry = prepare(fn, flat);
+      ready.set(key, entry);
+    }
+    return run(entry, flat.leaves, options);
+  };
+  const print = (...args: A): string => printGraph(prepare(fn, flatten(args)).program.graph);
+  return Object.assign(call, { print, original: fn });
+}
+
+const signature = ({ structure, leaves }: Flat<unknown>): string => `${structure} ${leaves.map(({ dtype, shape }) => `${dtype}${showShape(shape)}`).join(" ")}`;
+
+/** The tree with every symbolic tensor computed. */
+export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promise<T> {
+  const flat = flatten(tree);
+  const pending = flat.leaves.flatMap((x, i) => (constantData(x) ? [] : [i]));
+  if (pending.length === 0) return tree;
+  const none = flatten<[]>([]);
+  const values = await run(prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none), [], options);
+  const leaves = [...flat.leaves];
+  pending.forEach((place, i) => {
+    leaves[place] = values[i] as Tensor;
+  });
+  return flat.rebuild(leaves);
+}
+
+const concrete = <A>(args: A): Promise<A> => evaluate(args);
+
+export interface OnnxOptions {
+  /** Names of the model's inputs, one for each tensor of the arguments; by default their dotted paths. */
+  readonly inputNames?: readonly string[];
+  /** Names of the outputs; by default `output` and dotted paths below it. */
+  readonly outputNames?: readonly string[];
+}
+
+/**
+ * The ONNX model (opset 21) of a function for arguments of these shapes: it runs in any ONNX runtime, with one named
+ * input for each tensor of `args` and one output for each tensor of the result. Large captured tensors are stored in it.
+ */
+export function toOnnx<A extends readonly unknown[], R>(fn: ((...args: A) => R) | Compiled<A, R>, args: A, { inputNames, outputNames }: OnnxOptions = {}): Uint8Array {
+  const original = "original" in fn ? fn.original : fn;
+  const flat = flatten(args);
+  const names = inputNames ?? flat.paths;
+  if (names.length !== flat.leaves.length) throw new RangeError(`toOnnx: expected ${flat.leaves.length} inputNames, got ${names.length}`);
+  const { graph, captured, result } = trace(flat.leaves, names, (inputs) => original(...flat.rebuild(inputs)));
+  const resultNames = outputNames ?? result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
+  if (resultNames.length !== result.leaves.length) throw new RangeError(`toOnnx: expected ${result.leaves.length} outputNames, got ${resultNames.length}`);
+  const inputs = graph.inputs.slice(0, graph.inputs.length - captured.length);
+  return lower({ inputs, outputs: graph.outputs }, names, resultNames).bytes;
+}
+

@@ -1,0 +1,142 @@
+/** Collects the nodes of an ONNX graph. Primitives emit themselves through it; bodies become subgraphs. */
+import type { DType, HostArray } from "../dtype.ts";
+import { allocate, elementsText, setElement } from "../dtype.ts";
+import { nodesOf } from "../graph.ts";
+import type { Shape } from "../shape.ts";
+import type { Graph, Tensor, TensorType } from "../tensor.ts";
+import { type Attribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxType, type OnnxValue, onnxType } from "./proto.ts";
+
+/** Numbers become int attributes; `graph.float(x)` makes a float one. */
+type AttributeValue = number | string | readonly number[] | Attribute;
+
+/** What all graphs of one model share: names and constants, which live in the outermost graph. */
+interface Model {
+  names: number;
+  readonly initializers: OnnxInitializer[];
+  readonly known: Map<string, string>;
+}
+
+export class OnnxBuilder {
+  readonly #model: Model;
+  readonly #nodes: OnnxNode[] = [];
+  #used = new Set<Tensor>();
+
+  constructor(model: Model = { names: 0, initializers: [], known: new Map() }) {
+    this.#model = model;
+  }
+
+  /** Initializers of the whole model. */
+  get initializers(): readonly OnnxInitializer[] {
+    return this.#model.initializers;
+  }
+
+  #fresh(prefix: string): string {
+    return `${prefix}_${this.#model.names++}`;
+  }
+
+  /** Adds a node with one output and gives the output's name. */
+  node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}): string {
+    return this.nodes(op, inputs, 1, attributes)[0] as string;
+  }
+
+  /** Adds a node with several outputs and gives their names. */
+  nodes(op: string, inputs: readonly string[], outputs: number, attributes: Readonly<Record<string, AttributeValue>> = {}): string[] {
+    const names = Array.from({ length: outputs }, () => this.#fresh(op));
+    const list = Object.entries(attributes).map(([name, value]) => [name, toAttribute(value)] as const);
+    this.#nodes.push({ op, domain: "", inputs, outputs: names, attributes: list });
+    return names;
+  }
+
+  /** A float attribute. */
+  float(value: number): Attribute {
+    return { kind: "float", value };
+  }
+
+  /** A constant tensor; equal small ones are stored once. */
+  constant({ shape, dtype }: { readonly shape: Shape; readonly dtype: OnnxType }, data: HostArray | Uint32Array): string {
+    const key = data.length <= 64 ? `${dtype}[${shape}]${elementsText(data)}` : undefined;
+    const known = key === undefined ? undefined : this.#model.known.get(key);
+    if (known) return known;
+    const name = this.#fresh("constant");
+    this.#model.initializers.push({ name, dtype, shape, data });
+    if (key !== undefined) this.#model.known.set(key, name);
+    return name;
+  }
+
+  /** A scalar constant. */
+  scalar(value: number, dtype: DType): string {
+    const data = allocate(dtype, 1);
+    setElement(dtype, data, 0, value);
+    return this.constant({ shape: [], dtype }, data);
+  }
+
+  /** A list of int64, as operators take shapes, axes and amounts. */
+  int64s(values: readonly number[]): string {
+    return this.constant({ shape: [values.length], dtype: "int64" }, BigInt64Array.from(values, BigInt));
+  }
+
+  /** A uint32 scalar, for shifts of bits. */
+  uint32(value: number): string {
+    return this.constant({ shape: [], dtype: "uint32" }, Uint32Array.of(value));
+  }
+
+  /** `x` converted to another element type. */
+  cast(x: string, dtype: OnnxType): string {
+    return this.node("Cast", [x], { to: onnxType[dtype] });
+  }
+
+  /** A nested graph in which names of this one can be used. */
+  subgraph(name: string, build: (inner: OnnxBuilder) => { inputs: readonly OnnxValue[]; outputs: readonly OnnxValue[] }): Attribute {
+    const inner = new OnnxBuilder(this.#model);
+    const { inputs, outputs } = build(inner);
+    return { kind: "graph", value: { name: this.#fresh(name), nodes: inner.#nodes, initializers: [], inputs, outputs } };
+  }
+
+  /** Names an input of this graph. */
+  input(type: { readonly shape: Shape; readonly dtype: OnnxType }, prefix = "x"): OnnxValue {
+    return { name: this.#fresh(prefix), dtype: type.dtype, shape: type.shape };
+  }
+
+  /** Declares a tensor to be an output; what this graph only passes on gets a name of its own, as the format demands. */
+  output(x: string, { shape, dtype }: TensorType, name = this.#fresh("y")): OnnxValue {
+    this.#nodes.push({ op: "Identity", domain: "", inputs: [x], outputs: [name], attributes: [] });
+    return { name, dtype, shape };
+  }
+
+  /** Emits a traced graph with the given names for its inputs; gives the names of its outputs. */
+  emit(graph: Graph, inputs: readonly string[]): string[] {
+    const names = new Map<Tensor, string>();
+    graph.inputs.forEach((x, i) => {
+      names.set(x, inputs[i] as string);
+    });
+    const nodes = nodesOf(graph.outputs);
+    const outer = this.#used;
+    this.#used = new Set([...graph.outputs, ...nodes.flatMap((node) => node.inputs)]);
+    for (const node of nodes) {
+      if (node.rules.name === "input") continue;
+      const outputs = node.rules.onnx(this, node.inputs.map((x) => names.get(x) as string), node);
+      node.outputs.forEach((y, i) => {
+        if (outputs[i] !== undefined) names.set(y, outputs[i]);
+      });
+    }
+    this.#used = outer;
+    return graph.outputs.map((x) => names.get(x) as string);
+  }
+
+  /** Whether anything reads this tensor; outputs of loops that nobody reads are not kept. */
+  isUsed(x: Tensor): boolean {
+    return this.#used.has(x);
+  }
+
+  /** The finished graph. */
+  finish(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): OnnxGraph {
+    return { name, nodes: this.#nodes, initializers: this.#model.initializers, inputs, outputs };
+  }
+}
+
+function toAttribute(value: AttributeValue): Attribute {
+  if (typeof value === "number") return { kind: "int", value };
+  if (typeof value === "string") return { kind: "string", value };
+  return Array.isArray(value) ? { kind: "ints", value } : (value as Attribute);
+}
+

@@ -1,0 +1,42 @@
+/** Sessions of ONNX Runtime, whose Node and browser packages share one interface. */
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
+import type { DType, HostArray } from "../dtype.ts";
+import type { Session, Value } from "./runtime.ts";
+
+/** The part of `onnxruntime-node` and `onnxruntime-web` that is used. */
+export interface OrtPackage {
+  readonly InferenceSession: { create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession> };
+  readonly Tensor: TensorConstructor;
+}
+
+/** Loads a model and wraps it so that runs follow each other and tensors come back as host arrays. */
+export async function openSession(ort: OrtPackage, model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
+  const session = await ort.InferenceSession.create(model, { graphOptimizationLevel: "all", logSeverityLevel: 3, ...options });
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    run(inputs) {
+      // Two runs at once on one session take longer than one after the other.
+      const run = last.then(() => runOnce(ort, session, inputs));
+      last = run.catch(() => undefined);
+      return run;
+    },
+    release: async () => {
+      await last;
+      await session.release();
+    },
+  };
+}
+
+async function runOnce(ort: OrtPackage, session: InferenceSession, inputs: ReadonlyMap<string, Value>): Promise<Map<string, Value>> {
+  const feeds: Record<string, OrtTensor> = {};
+  for (const [name, { dtype, shape, data }] of inputs) {
+    feeds[name] = new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(dtype, data, shape);
+  }
+  const results = await session.run(feeds);
+  const outputs = new Map<string, Value>();
+  for (const name of session.outputNames) {
+    const { type, dims, data } = results[name] as OrtTensor;
+    outputs.set(name, { dtype: type as DType, shape: dims, data: data as HostArray });
+  }
+  return outputs;
+}

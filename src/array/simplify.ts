@@ -1,0 +1,173 @@
+/** Simplification of graphs: dead code, common subexpressions, constant folding, algebra. Values are not changed. */
+import { bytesOf, elementsText, isFloat } from "./dtype.ts";
+import { broadcastTo, reshape, transpose } from "./layout.ts";
+import { nodesOf, printGraph, Substitution } from "./graph.ts";
+import { sameShape } from "./shape.ts";
+import { applyPrimitive, constantData, type Graph, inNewScope, type Node, placeholder, scalar, scalarValue, type Tensor } from "./tensor.ts";
+import { cast } from "./compare.ts";
+import { mul, neg, reciprocal } from "./elementwise.ts";
+
+/** A simpler tensor for the first output of a node, or null. */
+type Rewrite = (node: Node<never>) => Tensor | null;
+
+const operand = (node: Node<never>, i: number): Tensor => node.inputs[i] as Tensor;
+const result = (node: Node<never>): Tensor => node.outputs[0] as Tensor;
+const param = <T>(node: Node<never>, name: string): T => (node.params as Record<string, unknown>)[name] as T;
+
+/** `x` if it already has the result's shape, else `x` broadcast to it. */
+const as = (node: Node<never>, x: Tensor): Tensor => broadcastTo(x, result(node).shape);
+
+/** The operand beside a scalar constant of the given value, on either side or on the right only. */
+function beside(node: Node<never>, value: number, sides: "either" | "right"): Tensor | null {
+  if (scalarValue(operand(node, 1)) === value) return as(node, operand(node, 0));
+  if (sides === "either" && scalarValue(operand(node, 0)) === value) return as(node, operand(node, 1));
+  return null;
+}
+
+/** Rewrites by primitive. Each is exact in floating point, NaN and signed zero included, unless it says otherwise. */
+const rewrites: Readonly<Record<string, Rewrite>> = {
+  // Markers for differentiation mean nothing once a graph is complete.
+  identity: (node) => operand(node, 0),
+  stopGradient: (node) => operand(node, 0),
+  // Zeros come from gradients of unused outputs; -0 + 0 = 0 is the only value that changes.
+  add: (node) => beside(node, 0, "either"),
+  sub: (node) => beside(node, 0, "right"),
+  mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node),
+  div: (node) => {
+    const divisor = scalarValue(operand(node, 1));
+    if (divisor === 1) return as(node, operand(node, 0));
+    // A product is cheaper than a quotient, and by a power of two it is the same.
+    if (divisor !== null && isFloat(result(node).dtype) && Number.isInteger(Math.log2(Math.abs(divisor)))) {
+      return mul(operand(node, 0), 1 / divisor);
+    }
+    return scalarValue(operand(node, 0)) === 1 && isFloat(result(node).dtype) ? as(node, reciprocal(operand(node, 1))) : null;
+  },
+  neg: (node) => (operand(node, 0).node.rules.name === "neg" ? operand(operand(node, 0).node, 0) : null),
+  // A permutation of a permutation is one permutation, often none.
+  transpose: (node) => {
+    const inner = operand(node, 0).node;
+    if (inner.rules.name !== "transpose") return null;
+    const [outer, first] = [param<number[]>(node, "permutation"), param<number[]>(inner, "permutation")];
+    return transpose(operand(inner, 0), outer.map((axis) => first[axis] as number));
+  },
+  // Only the last shape counts.
+  reshape: (node) => {
+    const inner = operand(node, 0).node;
+    const value = scalarValue(operand(node, 0));
+    if (value !== null) return broadcastTo(scalar(value, result(node).dtype), result(node).shape);
+    return inner.rules.name === "reshape" ? reshape(operand(inner, 0), result(node).shape) : null;
+  },
+  broadcastTo: (node) => {
+    const inner = operand(node, 0).node;
+    return inner.rules.name === "broadcastTo" ? broadcastTo(operand(inner, 0), result(node).shape) : null;
+  },
+  // Widening and narrowing back gives the value itself.
+  cast: (node) => {
+    const inner = operand(node, 0).node;
+    const value = scalarValue(operand(node, 0));
+    const { dtype, shape } = result(node);
+    if (value !== null && isFloat(dtype)) return broadcastTo(scalar(value, dtype), shape);
+    if (inner.rules.name !== "cast") return null;
+    const source = operand(inner, 0);
+    const between = operand(node, 0).dtype;
+    const widened = source.dtype === "bool" || (bytesOf(between) > bytesOf(source.dtype) && isFloat(between) >= isFloat(source.dtype));
+    return widened && source.dtype === dtype ? cast(source, dtype) : null;
+  },
+  where: (node) => {
+    const condition = scalarValue(operand(node, 0));
+    return condition === null ? null : as(node, operand(node, condition ? 1 : 2));
+  },
+};
+
+function minusOneTimes(node: Node<never>): Tensor | null {
+  if (!isFloat(result(node).dtype)) return null;
+  const x = beside(node, -1, "either");
+  return x && neg(x);
+}
+
+/** Elementwise operations take scalars as they are: an operand that was broadcast by hand need not be. */
+function dropBroadcast(inputs: readonly Tensor[], node: Node<never>): readonly Tensor[] {
+  if (!node.rules.scalar || inputs.length < 2) return inputs;
+  const shape = result(node).shape;
+  const kept = [...inputs];
+  kept.forEach((x, i) => {
+    const others = kept.filter((_, k) => k !== i);
+    if (x.node.rules.name === "broadcastTo" && others.some((other) => sameShape(other.shape, shape))) kept[i] = operand(x.node, 0);
+  });
+  return kept;
+}
+
+/** The value of an elementwise operation on known scalars. */
+function foldScalars(node: Node<never>): Tensor | null {
+  const { rules, inputs } = node;
+  if (!rules.scalar || !inputs.every((x) => isFloat(x.dtype) || x.dtype === "bool")) return null;
+  const values = inputs.map(scalarValue);
+  if (values.some((value) => value === null)) return null;
+  return as(node, scalar(rules.scalar(...(values as number[])), result(node).dtype));
+}
+
+/**
+ * An equal graph with fewer nodes: what no output needs is gone, equal nodes are one, scalars are folded, and the
+ * rewrites above are applied. Bodies of control flow are simplified too.
+ */
+export function simplify(graph: Graph): Graph {
+  return inNewScope(() => {
+    const substitution = new Substitution();
+    const inputs = graph.inputs.map((x, i) => {
+      const input = placeholder(x, `p${i}`);
+      substitution.set(x, input);
+      return input;
+    });
+    const table = new Map<string, readonly Tensor[]>();
+    const rewritten = (node: Node<never>): Tensor | null => foldScalars(node) ?? rewrites[node.rules.name]?.(node) ?? null;
+    /** Simplifies freshly made nodes until nothing changes. */
+    const settle = (x: Tensor): Tensor => {
+      let current = x;
+      for (let next = rewritten(current.node); next; next = current.node.outputs.length === 1 ? rewritten(current.node) : null) current = next;
+      return share(current);
+    };
+    /** The first tensor that was computed in the same way. */
+    const share = (x: Tensor): Tensor => (table.get(nodeKey(x.node)) ?? remember(x.node))[x.index] as Tensor;
+    const remember = (node: Node<never>): readonly Tensor[] => {
+      table.set(nodeKey(node), node.outputs);
+      return node.outputs;
+    };
+    for (const node of nodesOf(graph.outputs)) {
+      if (node.rules.name === "input") continue;
+      if (node.rules.name === "constant") {
+        substitution.set(node.outputs[0] as Tensor, share(node.outputs[0] as Tensor));
+        continue;
+      }
+      const operands = node.inputs.map((x) => substitution.get(x));
+      if (node.rules.name === "attachGradient") {
+        node.outputs.forEach((y, i) => substitution.set(y, operands[i] as Tensor));
+        continue;
+      }
+      const bodies = node.bodies.map(simplify);
+      const outputs = applyPrimitive(node.rules, dropBroadcast(operands, node), node.params, bodies);
+      node.outputs.forEach((y, i) => {
+        const made = outputs[i] as Tensor;
+        substitution.set(y, outputs.length === 1 ? settle(made) : share(made));
+      });
+    }
+    return { inputs, outputs: graph.outputs.map((x) => substitution.get(x)) };
+  });
+}
+
+/** Equal for nodes that compute the same. */
+function nodeKey(node: Node<never>): string {
+  if (node.rules.name === "input") return `input ${node.id}`;
+  if (node.rules.name === "constant") return constantKey(result(node)) ?? `constant ${node.id}`;
+  const inputs = node.inputs.map((x) => constantKey(x) ?? `${x.node.id}.${x.index}`).join(" ");
+  return `${node.rules.name}(${inputs})${JSON.stringify(node.params, plainNumber)}${node.bodies.map(printGraph).join("|")}`;
+}
+
+/** The value of a small constant as text; undefined for everything else. */
+function constantKey(x: Tensor): string | undefined {
+  const data = constantData(x);
+  if (!data || data.length > 64) return undefined;
+  return `${x.dtype}[${x.shape}]${elementsText(data)}`;
+}
+
+/** JSON writes NaN and the infinities as null, which would make different nodes equal. */
+const plainNumber = (_: string, value: unknown): unknown => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value);
