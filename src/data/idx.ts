@@ -103,9 +103,8 @@ function parseHeader(bytes: Uint8Array, name: string): Header {
 
 function wrongSize(name: string, type: Type, shape: readonly number[], end: number, got: string): Error {
   const expected = Number.isSafeInteger(end) ? `${end} bytes` : "an impossible number of bytes";
-  return new Error(
-    `read ${name}: ${type.dtype}[${shape.join(", ")}] needs ${expected}, got ${got}; get the file again`,
-  );
+  const lengths = shape.length > 4 ? `${shape.slice(0, 4).join(", ")}, ...` : shape.join(", ");
+  return new Error(`read ${name}: ${type.dtype}[${lengths}] needs ${expected}, got ${got}; get the file again`);
 }
 
 function decode(bytes: Uint8Array, type: Type): IdxArray["data"] {
