@@ -83,7 +83,8 @@ async function removeOrphans(target: string): Promise<void> {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** True if a process of this number is alive on this machine. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -41,8 +41,9 @@ export function parseIdx(bytes: Uint8Array, name = "IDX data"): IdxArray {
   const { type, shape, start, end } = parseHeader(gzipped ? inflateStart(bytes, name) : bytes, name);
   // Deflate shrinks at most 1032 times, so an honest header cannot claim more than this.
   if (gzipped && end > bytes.length * 1032) throw wrongSize(name, type, shape, end, `${bytes.length} gzipped bytes`);
-  const content = gzipped ? inflate(bytes, end, name) : bytes;
-  if (content === null || content.length > end) throw wrongSize(name, type, shape, end, "more: the file is over-long");
+  const content = gzipped ? inflate(bytes, end) : bytes;
+  if (typeof content === "string") throw new Error(`read ${name}: ${content}; get the file again`);
+  if (content.length > end) throw wrongSize(name, type, shape, end, `${content.length}: the file is over-long`);
   if (content.length < end) throw wrongSize(name, type, shape, end, `${content.length}: the file is truncated`);
   return { dtype: type.dtype, shape, data: decode(content.subarray(start, end), type) };
 }
@@ -50,15 +51,16 @@ export function parseIdx(bytes: Uint8Array, name = "IDX data"): IdxArray {
 /** True if the bytes begin like a gzip file (an IDX file begins with two zeros). */
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
-/** The unpacked content of a gzip file, or null if it is longer than `limit` bytes; stops unpacking there. */
-export function inflate(bytes: Uint8Array, limit: number, name: string): Uint8Array | null {
+/** The unpacked content of a gzip file, or what is wrong with it. Stops unpacking after `limit` bytes. */
+export function inflate(bytes: Uint8Array, limit: number): Uint8Array | string {
+  const tooLong = `expected ${limit} bytes unpacked, got more: the file is over-long`;
   try {
     // A limit of 0 would mean no limit to the library.
     const content = gunzipSync(bytes, { maxOutputLength: Math.max(1, limit) });
-    return content.length > limit ? null : content;
+    return content.length > limit ? tooLong : content;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return null;
-    throw new Error(`read ${name}: the gzip data is damaged or truncated (${(error as Error).message}); get it again`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === "ERR_BUFFER_TOO_LARGE" ? tooLong : `the gzip data is damaged or truncated (${message})`;
   }
 }
 

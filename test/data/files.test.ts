@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -19,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fileError, jsonlWriter, sha256File, writeFileAtomic } from "../../src/data/files.ts";
+import { onSmallDisk } from "./small-disk.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -153,11 +153,7 @@ describe("a full disk", () => {
 
   it("keeps the previous file, removes the temporary one and cuts a half-written row", async () => {
     const disk = join(folder, "disk");
-    mkdirSync(disk);
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]).status !== 0) {
-      return console.log("skipped: mounting a small tmpfs is not permitted here");
-    }
-    try {
+    await onSmallDisk(disk, async () => {
       const path = join(disk, "weights");
       await writeFileAtomic(path, "precious");
       await expect(writeFileAtomic(path, new Uint8Array(1 << 20))).rejects.toThrow(
@@ -174,9 +170,7 @@ describe("a full disk", () => {
       metrics.write({ step: 3 });
       metrics.close();
       expect(readFileSync(join(disk, "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":3}\n');
-    } finally {
-      spawnSync("umount", [disk]);
-    }
+    });
   });
 });
 
