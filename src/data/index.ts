@@ -1,0 +1,20 @@
+/** Data sets, batches, and files that survive crashes. */
+export { type Availability, cacheFolder, checkDataFiles, loadDataFile } from "./cache.ts";
+export type { DownloadOptions } from "./download.ts";
+export { type FileData, fileError, type JsonlWriter, jsonlWriter, sha256File, writeFileAtomic } from "./files.ts";
+export { type IdxArray, parseIdx, readIdx } from "./idx.ts";
+export {
+  available,
+  type ImageBatch,
+  type ImageBatches,
+  type Images,
+  imageBatches,
+  type LoadImagesOptions,
+  loadImages,
+  type Normalization,
+  normalizeImages,
+  permutation,
+  pixelStatistics,
+  type Split,
+} from "./images.ts";
+export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
