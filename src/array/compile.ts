@@ -4,7 +4,7 @@ import { nodesOf, printGraph } from "./graph.ts";
 import { OnnxBuilder } from "./onnx/builder.ts";
 import { encodeModel } from "./onnx/proto.ts";
 import { runtime } from "./runtime/node.ts";
-import { checkDevice, type Device, type Session, type Value } from "./runtime/runtime.ts";
+import { checkDevice, type Device, type Session, type SessionOptions, type Value } from "./runtime/runtime.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import { constantData, fromData, type Graph, inNewScope, isPlaceholder, placeholder, type Tensor, type TensorType } from "./tensor.ts";
@@ -61,6 +61,8 @@ function feedLargeConstants(graph: Graph): { graph: Graph; captured: readonly Te
 
 interface Model {
   readonly bytes: Uint8Array;
+  /** SHA-256 of the bytes, once it is known. */
+  hash?: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
 }
@@ -79,13 +81,19 @@ function lower(graph: Graph, inputNames: readonly string[], outputNames: readonl
 /** Sessions by device, threads and model, so that equal graphs share one. */
 const sessions = new Map<string, Promise<Session>>();
 
-async function sessionFor({ bytes }: Model, options: CompileOptions): Promise<Session> {
+function sessionOptions(options: CompileOptions): SessionOptions {
   const device = checkDevice(options.device ?? defaults.device);
   const threads = options.threads ?? defaults.threads;
-  const key = `${device} ${threads ?? "all"} ${await digest(bytes)}`;
+  return { device, ...(threads === undefined ? {} : { threads }) };
+}
+
+async function sessionFor(model: Model, options: CompileOptions): Promise<Session> {
+  const wanted = sessionOptions(options);
+  model.hash ??= await digest(model.bytes);
+  const key = `${wanted.device} ${wanted.threads ?? "all"} ${model.hash}`;
   let session = sessions.get(key);
   if (!session) {
-    session = runtime.load(bytes, { device, ...(threads === undefined ? {} : { threads }) });
+    session = runtime.load(model.bytes, wanted);
     sessions.set(key, session);
     session.catch(() => sessions.delete(key));
   }
@@ -116,8 +124,7 @@ function prepare<A extends readonly unknown[], R>(fn: (...args: A) => R, args: F
   return { program, model: lower(program.graph, inputNames.map((name) => `input.${name}`), outputNames) };
 }
 
-async function run<R>({ model, program }: Ready<R>, leaves: readonly Tensor[], options: CompileOptions): Promise<R> {
-  const session = await sessionFor(model, options);
+async function run<R>(session: Session, { model, program }: Ready<R>, leaves: readonly Tensor[]): Promise<R> {
   const feeds = new Map<string, Value>();
   [...leaves, ...program.captured].forEach((x, i) => {
     const name = model.inputs[i];
@@ -151,14 +158,15 @@ export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, 
   if (typeof fn !== "function") throw new TypeError("compile: expected a function over tensors");
   const ready = new Map<string, Ready<R>>();
   const call = async (...args: A): Promise<R> => {
-    const flat = flatten(await concrete(args));
+    let flat = flatten(args);
+    if (flat.leaves.some((x) => !constantData(x))) flat = flatten(await evaluate(args, options));
     const key = signature(flat);
     let entry = ready.get(key);
     if (!entry) {
       entry = prepare(fn, flat);
       ready.set(key, entry);
     }
-    return run(entry, flat.leaves, options);
+    return run(await sessionFor(entry.model, options), entry, flat.leaves);
   };
   const print = (...args: A): string => printGraph(prepare(fn, flatten(args)).program.graph);
   return Object.assign(call, { print, original: fn });
@@ -172,15 +180,16 @@ export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promis
   const pending = flat.leaves.flatMap((x, i) => (constantData(x) ? [] : [i]));
   if (pending.length === 0) return tree;
   const none = flatten<[]>([]);
-  const values = await run(prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none), [], options);
+  const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none);
+  // Such a graph is hardly ever met again, so its session is not kept.
+  const session = await runtime.load(ready.model.bytes, sessionOptions(options));
+  const values = await run(session, ready, []).finally(() => session.release());
   const leaves = [...flat.leaves];
   pending.forEach((place, i) => {
     leaves[place] = values[i] as Tensor;
   });
   return flat.rebuild(leaves);
 }
-
-const concrete = <A>(args: A): Promise<A> => evaluate(args);
 
 export interface OnnxOptions {
   /** Names of the model's inputs, one for each tensor of the arguments; by default their dotted paths. */

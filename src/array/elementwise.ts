@@ -260,8 +260,12 @@ const geluPrimitive = primitive<[x: Tensor], { readonly approximate: "none" | "t
       : graph.node("Gelu", [x], { approximate }),
 });
 
-const geluSlope = (x: Tensor): Tensor =>
-  add(mul(0.5, add(1, erf(mul(x, Math.SQRT1_2)))), mul(x, mul(1 / Math.sqrt(2 * Math.PI), exp(mul(-0.5, square(x))))));
+/** `Φ(x) + x·φ(x)`, written in `u = x/√2` so that both terms share it: each pass over the hidden layer counts. */
+function geluSlope(x: Tensor): Tensor {
+  const u = mul(x, Math.SQRT1_2);
+  const density = mul(mul(u, 1 / Math.sqrt(Math.PI)), exp(neg(square(u))));
+  return add(add(mul(erf(u), 0.5), 0.5), density);
+}
 
 function geluTanhSlope(x: Tensor): Tensor {
   const scale = Math.sqrt(2 / Math.PI);

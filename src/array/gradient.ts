@@ -172,16 +172,21 @@ export function jvp<A extends readonly TreeLike[], R>(fn: Fn<A, R>, primals: A, 
 
 interface AttachParams {
   readonly count: number;
-  readonly rule: (dys: readonly Tensor[], inputs: readonly Tensor[], outputs: readonly Tensor[]) => readonly (Tensor | null)[];
+  readonly rule: (
+    dys: readonly Tensor[],
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    needs: readonly boolean[],
+  ) => readonly (Tensor | null)[];
 }
 
 /** The first `count` operands, unchanged, with a gradient rule for the rest. */
 const attachGradient = multiPrimitive<AttachParams>({
   name: "attachGradient",
   types: (inputs, { count }) => inputs.slice(0, count),
-  gradient: (dys, { inputs, outputs, params: { count, rule } }) => {
+  gradient: (dys, { inputs, outputs, params: { count, rule }, needs }) => {
     const filledDys = dys.map((dy, i) => dy ?? filled(outputs[i] as Tensor, 0));
-    return [...Array<null>(count).fill(null), ...rule(filledDys, inputs.slice(count), outputs)];
+    return [...Array<null>(count).fill(null), ...rule(filledDys, inputs.slice(count), outputs, needs.slice(count))];
   },
   onnx: (graph, inputs, { params }) => inputs.slice(0, params.count).map((x) => graph.node("Identity", [x])),
 });
@@ -228,9 +233,9 @@ export function checkpoint<A extends readonly TreeLike[], R>(fn: Fn<A, R>): Fn<A
     const outputs = inline(graph, operands.map((x) => stop(x, {})));
     const attached = attachGradient([...outputs, ...operands], {
       count: outputs.length,
-      rule: (dys, inputs) => {
+      rule: (dys, inputs, _, needs) => {
         // A loop of one step is a wall: common subexpressions are not shared across it, and it starts once dy is there.
-        const zeros = inputs.map((x) => (isFloat(x.dtype) ? filled(x, 0) : null));
+        const zeros = inputs.map((x, i) => (needs[i] && isFloat(x.dtype) ? filled(x, 0) : null));
         const [gradients] = scan(
           () => {
             const variables = inputs.map((x) => identity(x, {}));

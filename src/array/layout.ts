@@ -1,6 +1,6 @@
 /** Rearranging elements: reshape, transpose, broadcast, slice, pad, concatenate, and what is composed of them. */
 import { cast } from "./compare.ts";
-import { primitive } from "./primitive.ts";
+import { multiPrimitive, primitive } from "./primitive.ts";
 import { sum } from "./reduce.ts";
 import { broadcastShapes, checkShape, normalizeAxes, normalizeAxis, sameShape, type Shape, showShape, sizeOf } from "./shape.ts";
 import { scalar, Tensor } from "./tensor.ts";
@@ -217,17 +217,23 @@ export function stack(xs: readonly Tensor[], { axis = 0 }: { readonly axis?: num
   return concat(xs.map((x) => expandDims(x, at)), { axis: at });
 }
 
+const splitPrimitive = multiPrimitive<{ readonly axis: number; readonly sizes: readonly number[] }>({
+  name: "split",
+  types: ([x], { axis, sizes }) => {
+    const { shape, dtype } = x as Tensor;
+    return sizes.map((size) => ({ shape: shape.map((n, i) => (i === axis ? size : n)), dtype }));
+  },
+  gradient: (dys, { outputs, params: { axis } }) => [concat(dys.map((dy, i) => dy ?? zerosLike(outputs[i] as Tensor)), { axis })],
+  onnx: (graph, [x], { params: { axis, sizes } }) => graph.nodes("Split", [x as string, graph.int64s(sizes)], sizes.length, { axis }),
+});
+
 /** `x` cut along an axis into parts of the given sizes, which must add up to its extent. */
 export function split(x: Tensor, { axis = 0, sizes }: { readonly axis?: number; readonly sizes: readonly number[] }): Tensor[] {
   const at = normalizeAxis("split", axis, x.rank);
   checkShape("split", sizes);
   const total = sizes.reduce((a, b) => a + b, 0);
   if (total !== x.shape[at]) throw new RangeError(`split: sizes ${showShape(sizes)} add up to ${total}, axis ${at} has ${x.shape[at]}`);
-  let start = 0;
-  return sizes.map((size) => {
-    start += size;
-    return slice(x, { starts: [start - size], stops: [start], axes: [at] });
-  });
+  return sizes.length === 1 ? [x] : [...splitPrimitive([x], { axis: at, sizes })];
 }
 
 /** `x` in reverse order along one axis, several, or (by default) all. */

@@ -5,6 +5,8 @@ import { nodesOf, printGraph, Substitution } from "./graph.ts";
 import { sameShape } from "./shape.ts";
 import { applyPrimitive, constantData, type Graph, inNewScope, type Node, placeholder, scalar, scalarValue, type Tensor } from "./tensor.ts";
 import { cast } from "./compare.ts";
+import { scatterAddAlong } from "./indexing.ts";
+import { sum } from "./reduce.ts";
 import { mul, neg, reciprocal } from "./elementwise.ts";
 
 /** A simpler tensor for the first output of a node, or null. */
@@ -31,7 +33,8 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   stopGradient: (node) => operand(node, 0),
   // Zeros come from gradients of unused outputs; -0 + 0 = 0 is the only value that changes.
   add: (node) => beside(node, 0, "either"),
-  sub: (node) => beside(node, 0, "right"),
+  sub: (node) => beside(node, 0, "right") ?? scatterOntoNegative(node),
+  sum: sumOfScatter,
   mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node),
   div: (node) => {
     const divisor = scalarValue(operand(node, 1));
@@ -42,7 +45,14 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     }
     return scalarValue(operand(node, 0)) === 1 && isFloat(result(node).dtype) ? as(node, reciprocal(operand(node, 1))) : null;
   },
-  neg: (node) => (operand(node, 0).node.rules.name === "neg" ? operand(operand(node, 0).node, 0) : null),
+  neg: (node) => {
+    const inner = operand(node, 0).node;
+    if (inner.rules.name === "neg") return operand(inner, 0);
+    if (inner.rules.name !== "mul") return null;
+    // The sign costs least on the smallest factor.
+    const [x, y] = [operand(inner, 0), operand(inner, 1)];
+    return Math.min(x.size, y.size) < result(node).size ? (x.size < y.size ? mul(neg(x), y) : mul(x, neg(y))) : null;
+  },
   // A permutation of a permutation is one permutation, often none.
   transpose: (node) => {
     const inner = operand(node, 0).node;
@@ -78,6 +88,26 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     return condition === null ? null : as(node, operand(node, condition ? 1 : 2));
   },
 };
+
+/** Whether a tensor is zeros with something scattered onto them along an axis. */
+const isScatterOnZeros = ({ node }: Tensor): boolean =>
+  node.rules.name === "scatterAddAlong" && scalarValue(operand(node, 0)) === 0;
+
+/** `scatter(0, i, u) - z = scatter(-z, i, u)`: one pass less over a large tensor (the gradient of cross-entropy). */
+function scatterOntoNegative(node: Node<never>): Tensor | null {
+  const [scattered, z] = [operand(node, 0), operand(node, 1)];
+  if (!isScatterOnZeros(scattered) || !sameShape(z.shape, scattered.shape)) return null;
+  const [, indices, updates] = scattered.node.inputs as readonly [Tensor, Tensor, Tensor];
+  return scatterAddAlong(neg(z), indices, updates, { axis: param<number>(scattered.node, "axis") });
+}
+
+/** The sum of what was scattered onto zeros is the sum of the updates. */
+function sumOfScatter(node: Node<never>): Tensor | null {
+  const scattered = operand(node, 0);
+  const axes = param<readonly number[]>(node, "axes");
+  if (!isScatterOnZeros(scattered) || axes.length !== 1 || axes[0] !== param<number>(scattered.node, "axis")) return null;
+  return sum(operand(scattered.node, 2), { axis: axes, keepDims: param<boolean>(node, "keepDims") });
+}
 
 function minusOneTimes(node: Node<never>): Tensor | null {
   if (!isFloat(result(node).dtype)) return null;

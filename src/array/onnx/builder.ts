@@ -14,14 +14,18 @@ interface Model {
   names: number;
   readonly initializers: OnnxInitializer[];
   readonly known: Map<string, string>;
+  /** Names of results that were renamed to be outputs. */
+  readonly renamed: Map<string, string>;
 }
 
 export class OnnxBuilder {
   readonly #model: Model;
   readonly #nodes: OnnxNode[] = [];
+  /** Results of this graph's own nodes that are no outputs yet. */
+  readonly #results = new Set<string>();
   #used = new Set<Tensor>();
 
-  constructor(model: Model = { names: 0, initializers: [], known: new Map() }) {
+  constructor(model: Model = { names: 0, initializers: [], known: new Map(), renamed: new Map() }) {
     this.#model = model;
   }
 
@@ -44,6 +48,7 @@ export class OnnxBuilder {
     const names = Array.from({ length: outputs }, () => this.#fresh(op));
     const list = Object.entries(attributes).map(([name, value]) => [name, toAttribute(value)] as const);
     this.#nodes.push({ op, domain: "", inputs, outputs: names, attributes: list });
+    for (const name of names) this.#results.add(name);
     return names;
   }
 
@@ -97,9 +102,13 @@ export class OnnxBuilder {
     return { name: this.#fresh(prefix), dtype: type.dtype, shape: type.shape };
   }
 
-  /** Declares a tensor to be an output; what this graph only passes on gets a name of its own, as the format demands. */
+  /**
+   * Declares a tensor to be an output. A result of this graph is renamed; what the graph only passes on, or gives
+   * twice, is copied to a name of its own, as the format demands.
+   */
   output(x: string, { shape, dtype }: TensorType, name = this.#fresh("y")): OnnxValue {
-    this.#nodes.push({ op: "Identity", domain: "", inputs: [x], outputs: [name], attributes: [] });
+    if (this.#results.delete(x)) this.#model.renamed.set(x, name);
+    else this.#nodes.push({ op: "Identity", domain: "", inputs: [x], outputs: [name], attributes: [] });
     return { name, dtype, shape };
   }
 
@@ -130,8 +139,23 @@ export class OnnxBuilder {
 
   /** The finished graph. */
   finish(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): OnnxGraph {
-    return { name, nodes: this.#nodes, initializers: this.#model.initializers, inputs, outputs };
+    return { name, nodes: this.#nodes.map((node) => rename(node, this.#model.renamed)), initializers: this.#model.initializers, inputs, outputs };
   }
+}
+
+/** A node with the final names of its inputs and outputs, in its subgraphs too. */
+function rename(node: OnnxNode, names: ReadonlyMap<string, string>): OnnxNode {
+  const finalName = (name: string) => names.get(name) ?? name;
+  return {
+    ...node,
+    inputs: node.inputs.map(finalName),
+    outputs: node.outputs.map(finalName),
+    attributes: node.attributes.map(([name, attribute]) =>
+      attribute.kind === "graph"
+        ? [name, { kind: "graph", value: { ...attribute.value, nodes: attribute.value.nodes.map((inner) => rename(inner, names)) } }]
+        : [name, attribute],
+    ),
+  };
 }
 
 function toAttribute(value: AttributeValue): Attribute {

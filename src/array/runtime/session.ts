@@ -9,9 +9,12 @@ export interface OrtPackage {
   readonly Tensor: TensorConstructor;
 }
 
+/** The runtime prints nothing below this level: its errors are thrown, and printing them too would say things twice. */
+const FATAL = 4;
+
 /** Loads a model and wraps it so that runs follow each other and tensors come back as host arrays. */
 export async function openSession(ort: OrtPackage, model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
-  const session = await ort.InferenceSession.create(model, { graphOptimizationLevel: "all", logSeverityLevel: 3, ...options });
+  const session = await ort.InferenceSession.create(model, { graphOptimizationLevel: "all", logSeverityLevel: FATAL, ...options });
   let last: Promise<unknown> = Promise.resolve();
   return {
     run(inputs) {
@@ -27,12 +30,23 @@ export async function openSession(ort: OrtPackage, model: Uint8Array, options: I
   };
 }
 
+/** The runtime wraps the reason in node names and status codes; what is left is e.g. `Gather: index out of bounds`. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const found = /while running (\w+) node\..*?Status Message: ([^\n]*)/s.exec(text);
+  if (!found) return text;
+  const status = (found[2] as string).replace(/^\S+\.(cc|h):\d+ /, "").replace(/^.*\)( \[with [^\]]*\])? (?=\w)/, "");
+  return `${found[1]}: ${status}`;
+}
+
 async function runOnce(ort: OrtPackage, session: InferenceSession, inputs: ReadonlyMap<string, Value>): Promise<Map<string, Value>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, shape, data }] of inputs) {
     feeds[name] = new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(dtype, data, shape);
   }
-  const results = await session.run(feeds);
+  const results = await session.run(feeds).catch((error: unknown) => {
+    throw new Error(`run: ${reasonOf(error)}`, { cause: error });
+  });
   const outputs = new Map<string, Value>();
   for (const name of session.outputNames) {
     const { type, dims, data } = results[name] as OrtTensor;
