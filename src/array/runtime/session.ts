@@ -35,7 +35,7 @@ function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const found = /while running (\w+) node\..*?Status Message: ([^\n]*)/s.exec(text);
   if (!found) return text;
-  const status = (found[2] as string).replace(/^\S+\.(cc|h):\d+ /, "").replace(/^.*\)( \[with [^\]]*\])? (?=\w)/, "");
+  const status = (found[2] as string).replace(/^\S+\.(cc|h):\d+ /, "").replace(/^.*\)( \[with [^\]]*\])? (?=\w)/, "").trim();
   return `${found[1]}: ${status}`;
 }
 
