@@ -1,0 +1,12 @@
+/** Models and their checkpoints. */
+export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
+export {
+  type HostTensor,
+  openSafetensors,
+  parseSafetensors,
+  readSafetensors,
+  type Safetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from "./safetensors.ts";
+export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts";
