@@ -1,0 +1,32 @@
+/** Layers with typed parameters. */
+export { type FfnOptions, type FfnParams, ffn, type ThreeLayerFfnParams, threeLayerFfn } from "./ffn/dense.ts";
+export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
+export {
+  constantOf,
+  type Fans,
+  fanInUniform,
+  glorotUniform,
+  heNormal,
+  type Initializer,
+  lecunNormal,
+  normalOf,
+  zerosOf,
+} from "./initializers.ts";
+export {
+  type AnyLayer,
+  type Bound,
+  compose,
+  type Layer,
+  type Mode,
+  modeOf,
+  type NoParams,
+  type ParamsOf,
+  type Part,
+  parallel,
+  repeat,
+  residual,
+  sequential,
+  stateless,
+  type TensorLayer,
+} from "./layer.ts";
+export { type LinearOptions, type LinearParams, linear } from "./linear.ts";

@@ -1,0 +1,53 @@
+/** Schedules: learning rates as functions of the step, traced into the graph of the training step. */
+import { add, cast, cos, div, floor, maximum, minimum, mul, pow, sub, type Tensor } from "../array/index.ts";
+
+/** The learning rate (float32 scalar) at a step (integer scalar, from 0). */
+export type Schedule = (step: Tensor) => Tensor;
+
+const float = (step: Tensor): Tensor => cast(step, "float32");
+
+/** How far a step is between 0 and `steps`: from 0 to 1, and 1 ever after. */
+const progress = (step: Tensor, steps: number): Tensor => minimum(div(float(step), steps), 1);
+
+/** The same rate at every step. */
+export const constant =
+  (rate: number): Schedule =>
+  (step) =>
+    add(mul(float(step), 0), rate);
+
+/** A straight line from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays. */
+export function linearSchedule({ from, to = 0, steps }: { readonly from: number; readonly to?: number; readonly steps: number }): Schedule {
+  checkSteps("linearSchedule", steps);
+  return (step) => add(mul(progress(step, steps), to - from), from);
+}
+
+/**
+ * Half a wave of a cosine from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays:
+ * `to + (from - to)·(1 + cos(π·step/steps))/2`. Source: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
+ */
+export function cosine({ from, to = 0, steps }: { readonly from: number; readonly to?: number; readonly steps: number }): Schedule {
+  checkSteps("cosine", steps);
+  return (step) => add(mul(add(cos(mul(progress(step, steps), Math.PI)), 1), (from - to) / 2), to);
+}
+
+/** `from·factor^⌊step/every⌋`: the rate falls by a factor each `every` steps. */
+export function stepwise({ from, factor, every }: { readonly from: number; readonly factor: number; readonly every: number }): Schedule {
+  checkSteps("stepwise", every);
+  return (step) => mul(pow(factor, floor(div(float(step), every))), from);
+}
+
+/**
+ * Grows in a straight line over the first `steps` steps to the rate with which `after` begins, then follows `after`,
+ * which counts its steps from there. Step 0 has the rate `after(0)/steps`, so that no step is without effect.
+ */
+export function warmup(steps: number, after: Schedule): Schedule {
+  checkSteps("warmup", steps);
+  return (step) => {
+    const rest = after(maximum(sub(step, steps), 0));
+    return mul(rest, minimum(div(add(float(step), 1), steps), 1));
+  };
+}
+
+function checkSteps(schedule: string, steps: number): void {
+  if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`${schedule}: expected a whole number of at least 1 steps, got ${steps}`);
+}
