@@ -5,12 +5,13 @@ import { nodesOf, printGraph, Substitution } from "./graph.ts";
 import { sameShape } from "./shape.ts";
 import { applyPrimitive, constantData, type Graph, inNewScope, type Node, placeholder, scalar, scalarValue, type Tensor } from "./tensor.ts";
 import { cast } from "./compare.ts";
+import { matmul } from "./linear.ts";
 import { scatterAddAlong } from "./indexing.ts";
 import { sum } from "./reduce.ts";
 import { mul, neg, reciprocal } from "./elementwise.ts";
 
-/** A simpler tensor for the first output of a node, or null. */
-type Rewrite = (node: Node<never>) => Tensor | null;
+/** A simpler tensor for the first output of a node, or null. `known` finds a tensor that the graph computes anyway. */
+type Rewrite = (node: Node<never>, known: (x: Tensor) => Tensor | undefined) => Tensor | null;
 
 const operand = (node: Node<never>, i: number): Tensor => node.inputs[i] as Tensor;
 const result = (node: Node<never>): Tensor => node.outputs[0] as Tensor;
@@ -34,7 +35,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   // Zeros come from gradients of unused outputs; -0 + 0 = 0 is the only value that changes.
   add: (node) => beside(node, 0, "either"),
   sub: (node) => beside(node, 0, "right") ?? scatterOntoNegative(node),
-  sum: sumOfScatter,
+  sum: (node, known) => sumOfScatter(node) ?? sumThroughProduct(node, known),
   mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node),
   div: (node) => {
     const divisor = scalarValue(operand(node, 1));
@@ -109,6 +110,28 @@ function sumOfScatter(node: Node<never>): Tensor | null {
   return sum(operand(scattered.node, 2), { axis: axes, keepDims: param<boolean>(node, "keepDims") });
 }
 
+/**
+ * `Σ_j (a·bᵀ)_ij y_ij = Σ_d a_id (y·b)_id`: in the gradient of attention `y·b` is its output, and the sums run over the
+ * width of a head instead of the length of the text.
+ */
+function sumThroughProduct(node: Node<never>, known: (x: Tensor) => Tensor | undefined): Tensor | null {
+  const product = operand(node, 0).node;
+  const axes = param<readonly number[]>(node, "axes");
+  if (product.rules.name !== "mul" || axes.length !== 1 || axes[0] !== operand(node, 0).rank - 1) return null;
+  for (const [i, k] of [[0, 1], [1, 0]] as const) {
+    const [scores, y] = [operand(product, i), operand(product, k)];
+    const { rules, inputs } = scores.node;
+    if (rules.name !== "matmul" || param(scores.node, "transposeA") || !param(scores.node, "transposeB")) continue;
+    const [a, b] = inputs as readonly [Tensor, Tensor];
+    if (!sameShape(scores.shape, y.shape) || b.rank !== y.rank || b.rank === 2) continue;
+    const through = known(matmul(y, b));
+    if (through && sameShape(through.shape, a.shape)) {
+      return sum(mul(a, through), { axis: -1, keepDims: param<boolean>(node, "keepDims") });
+    }
+  }
+  return null;
+}
+
 function minusOneTimes(node: Node<never>): Tensor | null {
   if (!isFloat(result(node).dtype)) return null;
   const x = beside(node, -1, "either");
@@ -149,7 +172,8 @@ export function simplify(graph: Graph): Graph {
       return input;
     });
     const table = new Map<string, readonly Tensor[]>();
-    const rewritten = (node: Node<never>): Tensor | null => foldScalars(node) ?? rewrites[node.rules.name]?.(node) ?? null;
+    const rewritten = (node: Node<never>): Tensor | null => foldScalars(node) ?? rewrites[node.rules.name]?.(node, known) ?? null;
+    const known = (x: Tensor): Tensor | undefined => table.get(nodeKey(x.node))?.[x.index];
     /** Simplifies freshly made nodes until nothing changes. */
     const settle = (x: Tensor): Tensor => {
       let current = x;
