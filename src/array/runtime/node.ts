@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { InferenceSession } from "onnxruntime-common";
 import type { Device, Runtime } from "./runtime.ts";
-import { type OrtPackage, openSession } from "./session.ts";
+import { type OrtPackage, openSession, reasonOf } from "./session.ts";
 
 /** The runtime for this process; the native library is loaded at first use, which keeps short commands quick. */
 export const runtime: Runtime = {
@@ -13,8 +13,7 @@ export const runtime: Runtime = {
       return await openSession(ort, model, sessionOptions(device, threads));
     } catch (error) {
       if (device === "cpu") throw error;
-      const reason = error instanceof Error ? (error.message.split("\n")[0] as string) : String(error);
-      throw new Error(`device: "${device}" could not be started on this machine (${reason}); use --device cpu`, { cause: error });
+      throw new Error(`device: "${device}" could not be started on this machine (${reasonOf(error)}); use --device cpu`, { cause: error });
     }
   },
 };

@@ -30,13 +30,20 @@ export async function openSession(ort: OrtPackage, model: Uint8Array, options: I
   };
 }
 
-/** The runtime wraps the reason in node names and status codes; what is left is e.g. `Gather: index out of bounds`. */
-function reasonOf(error: unknown): string {
+/**
+ * The runtime's message without what only its authors can read: node names, status codes, source lines, signatures.
+ * What is left is e.g. `Gather: indices element out of data bounds`.
+ */
+export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const found = /while running (\w+) node\..*?Status Message: ([^\n]*)/s.exec(text);
-  if (!found) return text;
-  const status = (found[2] as string).replace(/^\S+\.(cc|h):\d+ /, "").replace(/^.*\)( \[with [^\]]*\])? (?=\w)/, "").trim();
-  return `${found[1]}: ${status}`;
+  const found = /while running (\w+) node\..*?Status Message: (.*)/s.exec(text);
+  const status = (found?.[2] ?? text)
+    .replace(/^\S+\.(cc|h):\d+ /, "")
+    .replace(/^.* was false\. /s, "")
+    .replace(/^.*\)( \[with [^\]]*\])? (?=\w)/, "")
+    .trim()
+    .replace(/\s*\n\s*/g, " ");
+  return found ? `${found[1]}: ${status}` : status;
 }
 
 async function runOnce(ort: OrtPackage, session: InferenceSession, inputs: ReadonlyMap<string, Value>): Promise<Map<string, Value>> {
