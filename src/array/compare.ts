@@ -1,10 +1,10 @@
 /** Comparison, logic, selection and conversion of element types. */
 import { type DType, dtypes, isFloat } from "./dtype.ts";
+import { abs } from "./elementwise.ts";
 import { alike, asTensor, type TensorLike } from "./operands.ts";
 import { primitive } from "./primitive.ts";
 import { broadcastShapes } from "./shape.ts";
 import { describe, scalar, Tensor } from "./tensor.ts";
-import { abs } from "./elementwise.ts";
 
 function comparison(name: string, onnx: string, compare: (x: number, y: number) => boolean) {
   const apply = primitive<[x: Tensor, y: Tensor], object>(name, {
@@ -42,7 +42,8 @@ export const notEqual = (x: TensorLike, y: TensorLike): Tensor => not(equal(x, y
 function logical(name: string, onnx: string, combine: (x: number, y: number) => boolean) {
   const apply = primitive<[x: Tensor, y: Tensor], object>(name, {
     shape: ([x, y]) => {
-      for (const { dtype } of [x, y]) if (dtype !== "bool") throw new TypeError(`${name}: expected bool operands, got ${dtype}`);
+      for (const { dtype } of [x, y])
+        if (dtype !== "bool") throw new TypeError(`${name}: expected bool operands, got ${dtype}`);
       return { shape: broadcastShapes(name, x.shape, y.shape), dtype: "bool" };
     },
     gradient: () => [null, null],
@@ -116,7 +117,8 @@ const castPrimitive = primitive<[x: Tensor], { readonly dtype: DType }>("cast", 
 
 /** `x` in another element type: floats truncate toward zero to integers; bool is `x != 0`. */
 export function cast(x: TensorLike, dtype: DType): Tensor {
-  if (!dtypes.includes(dtype)) throw new TypeError(`cast: unknown dtype ${describe(dtype)}; known are ${dtypes.join(", ")}`);
+  if (!dtypes.includes(dtype))
+    throw new TypeError(`cast: unknown dtype ${describe(dtype)}; known are ${dtypes.join(", ")}`);
   if (!(x instanceof Tensor)) return scalar(x, dtype);
   return x.dtype === dtype ? x : castPrimitive(x, { dtype });
 }

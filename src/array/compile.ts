@@ -7,7 +7,16 @@ import { runtime } from "./runtime/node.ts";
 import { checkDevice, type Device, type Session, type SessionOptions, type Value } from "./runtime/runtime.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
-import { constantData, fromData, type Graph, inNewScope, isPlaceholder, placeholder, type Tensor, type TensorType } from "./tensor.ts";
+import {
+  constantData,
+  fromData,
+  type Graph,
+  inNewScope,
+  isPlaceholder,
+  placeholder,
+  type Tensor,
+  type TensorType,
+} from "./tensor.ts";
 import { type Flat, flatten } from "./tree.ts";
 
 export interface CompileOptions {
@@ -24,7 +33,11 @@ export function setDefaults({ device, threads }: { readonly device?: string; rea
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
     throw new RangeError(`threads: expected a whole number of at least 1, got ${threads}`);
   }
-  defaults = { ...defaults, ...(device === undefined ? {} : { device: checkDevice(device) }), ...(threads === undefined ? {} : { threads }) };
+  defaults = {
+    ...defaults,
+    ...(device === undefined ? {} : { device: checkDevice(device) }),
+    ...(threads === undefined ? {} : { threads }),
+  };
 }
 
 /** Constants above this size are fed at each run (which copies nothing) instead of being stored in the model. */
@@ -37,7 +50,11 @@ interface Program<R> {
   readonly result: Flat<R>;
 }
 
-function trace<R>(types: readonly TensorType[], names: readonly string[], fn: (inputs: readonly Tensor[]) => R): Program<R> {
+function trace<R>(
+  types: readonly TensorType[],
+  names: readonly string[],
+  fn: (inputs: readonly Tensor[]) => R,
+): Program<R> {
   return inNewScope(() => {
     const inputs = types.map((type, i) => placeholder(type, names[i] as string));
     const result = flatten(fn(inputs));
@@ -45,7 +62,9 @@ function trace<R>(types: readonly TensorType[], names: readonly string[], fn: (i
     for (const node of nodesOf(simple.outputs)) {
       const x = node.outputs[0] as Tensor;
       if (isPlaceholder(x) && !simple.inputs.includes(x)) {
-        throw new Error("compile: a tensor of another trace is used; pass it as an argument (a compiled function cannot be called inside another)");
+        throw new Error(
+          "compile: a tensor of another trace is used; pass it as an argument (a compiled function cannot be called inside another)",
+        );
       }
     }
     return { ...feedLargeConstants(simple), result };
@@ -109,7 +128,11 @@ async function digest(bytes: Uint8Array): Promise<string> {
 export async function releaseSessions(): Promise<void> {
   const open = [...sessions.values()];
   sessions.clear();
-  for (const session of open) await session.then((s) => s.release(), () => undefined);
+  for (const session of open)
+    await session.then(
+      (s) => s.release(),
+      () => undefined,
+    );
 }
 
 interface Ready<R> {
@@ -118,10 +141,21 @@ interface Ready<R> {
 }
 
 /** A traced and lowered function for one signature of its arguments. */
-function prepare<A extends readonly unknown[], R>(fn: (...args: A) => R, args: Flat<A>, inputNames: readonly string[] = args.paths): Ready<R> {
+function prepare<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  args: Flat<A>,
+  inputNames: readonly string[] = args.paths,
+): Ready<R> {
   const program = trace(args.leaves, inputNames, (inputs) => fn(...args.rebuild(inputs)));
   const outputNames = program.result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
-  return { program, model: lower(program.graph, inputNames.map((name) => `input.${name}`), outputNames) };
+  return {
+    program,
+    model: lower(
+      program.graph,
+      inputNames.map((name) => `input.${name}`),
+      outputNames,
+    ),
+  };
 }
 
 async function run<R>(session: Session, { model, program }: Ready<R>, leaves: readonly Tensor[]): Promise<R> {
@@ -154,7 +188,10 @@ export interface Compiled<A extends readonly unknown[], R> {
  * booleans) it is traced, simplified and lowered to one ONNX model; later calls only run that. Arguments and result are
  * trees of tensors. Nothing is updated in place: results are always new memory.
  */
-export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
+export function compile<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: CompileOptions = {},
+): Compiled<A, R> {
   if (typeof fn !== "function") throw new TypeError("compile: expected a function over tensors");
   const ready = new Map<string, Ready<R>>();
   const call = async (...args: A): Promise<R> => {
@@ -172,7 +209,8 @@ export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, 
   return Object.assign(call, { print, original: fn });
 }
 
-const signature = ({ structure, leaves }: Flat<unknown>): string => `${structure} ${leaves.map(({ dtype, shape }) => `${dtype}${showShape(shape)}`).join(" ")}`;
+const signature = ({ structure, leaves }: Flat<unknown>): string =>
+  `${structure} ${leaves.map(({ dtype, shape }) => `${dtype}${showShape(shape)}`).join(" ")}`;
 
 /** The tree with every symbolic tensor computed. */
 export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promise<T> {
@@ -202,15 +240,20 @@ export interface OnnxOptions {
  * The ONNX model (opset 21) of a function for arguments of these shapes: it runs in any ONNX runtime, with one named
  * input for each tensor of `args` and one output for each tensor of the result. Large captured tensors are stored in it.
  */
-export function toOnnx<A extends readonly unknown[], R>(fn: ((...args: A) => R) | Compiled<A, R>, args: A, { inputNames, outputNames }: OnnxOptions = {}): Uint8Array {
+export function toOnnx<A extends readonly unknown[], R>(
+  fn: ((...args: A) => R) | Compiled<A, R>,
+  args: A,
+  { inputNames, outputNames }: OnnxOptions = {},
+): Uint8Array {
   const original = "original" in fn ? fn.original : fn;
   const flat = flatten(args);
   const names = inputNames ?? flat.paths;
-  if (names.length !== flat.leaves.length) throw new RangeError(`toOnnx: expected ${flat.leaves.length} inputNames, got ${names.length}`);
+  if (names.length !== flat.leaves.length)
+    throw new RangeError(`toOnnx: expected ${flat.leaves.length} inputNames, got ${names.length}`);
   const { graph, captured, result } = trace(flat.leaves, names, (inputs) => original(...flat.rebuild(inputs)));
   const resultNames = outputNames ?? result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
-  if (resultNames.length !== result.leaves.length) throw new RangeError(`toOnnx: expected ${result.leaves.length} outputNames, got ${resultNames.length}`);
+  if (resultNames.length !== result.leaves.length)
+    throw new RangeError(`toOnnx: expected ${result.leaves.length} outputNames, got ${resultNames.length}`);
   const inputs = graph.inputs.slice(0, graph.inputs.length - captured.length);
   return lower({ inputs, outputs: graph.outputs }, names, resultNames).bytes;
 }
-

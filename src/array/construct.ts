@@ -20,7 +20,10 @@ const dtypeOf = (data: HostArray): DType => {
  * bits, a `Uint8Array` uint8 or bool); numbers and nested arrays of numbers become float32, of booleans bool. `shape`
  * is needed for typed arrays of more than one axis.
  */
-export function tensor(values: Values, { shape, dtype }: { readonly shape?: Shape; readonly dtype?: DType } = {}): Tensor {
+export function tensor(
+  values: Values,
+  { shape, dtype }: { readonly shape?: Shape; readonly dtype?: DType } = {},
+): Tensor {
   if (ArrayBuffer.isView(values)) {
     const data = values as HostArray;
     const own = dtypeOf(data);
@@ -47,12 +50,15 @@ function collect(values: unknown, into: (number | boolean)[]): number[] {
     into.push(values);
     return [];
   }
-  if (!Array.isArray(values)) throw new TypeError(`tensor: expected numbers, booleans, arrays of them or a typed array, got ${describe(values)}`);
+  if (!Array.isArray(values))
+    throw new TypeError(`tensor: expected numbers, booleans, arrays of them or a typed array, got ${describe(values)}`);
   let inner: number[] | undefined;
   for (const item of values) {
     const shape = collect(item, into);
     if (inner && (inner.length !== shape.length || inner.some((n, i) => n !== shape[i]))) {
-      throw new RangeError(`tensor: rows of a nested array differ in shape: ${showShape(inner)} and ${showShape(shape)}`);
+      throw new RangeError(
+        `tensor: rows of a nested array differ in shape: ${showShape(inner)} and ${showShape(shape)}`,
+      );
     }
     inner = shape;
   }
@@ -73,7 +79,8 @@ export function toNested(x: Tensor): Nested {
   const data = x.data;
   let next = 0;
   const build = (axis: number): Nested =>
-    axis === x.rank ? getElement(x.dtype, data, next++) : Array.from({ length: x.shape[axis] as number }, () => build(axis + 1));
+    axis === x.rank
+      ? getElement(x.dtype, data, next++)
+      : Array.from({ length: x.shape[axis] as number }, () => build(axis + 1));
   return build(0);
 }
-

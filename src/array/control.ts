@@ -18,15 +18,24 @@ const show = ({ dtype, shape }: TensorType): string => `${dtype}${showShape(shap
 
 /** Throws unless two trees have one structure and tensors of the same types. */
 function checkSame(operation: string, what: string, a: Flat<unknown>, b: Flat<unknown>): void {
-  if (a.structure !== b.structure) throw new TypeError(`${operation}: ${what} differ in structure: ${differingPath(a, b)}`);
+  if (a.structure !== b.structure)
+    throw new TypeError(`${operation}: ${what} differ in structure: ${differingPath(a, b)}`);
   a.leaves.forEach((x, i) => {
     const y = b.leaves[i] as Tensor;
-    if (!isType(x, y)) throw new TypeError(`${operation}: ${what} differ${a.paths[i] ? ` at "${a.paths[i]}"` : ""}: ${show(x)} and ${show(y)}`);
+    if (!isType(x, y))
+      throw new TypeError(
+        `${operation}: ${what} differ${a.paths[i] ? ` at "${a.paths[i]}"` : ""}: ${show(x)} and ${show(y)}`,
+      );
   });
 }
 
 /** The body of a gradient: recomputes `body` at its inputs and pulls cotangents back to those that need it. */
-function pullBack(body: Graph, at: readonly Tensor[], cotangents: readonly (Tensor | null)[], needs: readonly boolean[]): Tensor[] {
+function pullBack(
+  body: Graph,
+  at: readonly Tensor[],
+  cotangents: readonly (Tensor | null)[],
+  needs: readonly boolean[],
+): Tensor[] {
   const variables = at.map((x) => identity(x, {}));
   const outputs = inline(body, variables);
   const wanted = variables.filter((_, i) => needs[i]);
@@ -43,14 +52,19 @@ const branch = multiPrimitive<object>({
   name: "cond",
   types: ([predicate], _, [onTrue]) => {
     if (predicate?.dtype !== "bool" || predicate.shape.length !== 0) {
-      throw new TypeError(`cond: expected a bool scalar as the condition, got ${predicate ? show(predicate) : "nothing"}`);
+      throw new TypeError(
+        `cond: expected a bool scalar as the condition, got ${predicate ? show(predicate) : "nothing"}`,
+      );
     }
     return (onTrue as Graph).outputs;
   },
   gradient: (dys, { inputs, bodies, needs }) => {
     const [predicate, ...operands] = inputs as [Tensor, ...Tensor[]];
     const wanted = needs.slice(1).map((needed, i) => needed && isFloat((operands[i] as Tensor).dtype));
-    const [onTrue, onFalse] = bodies.map((body) => () => pullBack(body, operands, dys, wanted)) as [() => Tensor[], () => Tensor[]];
+    const [onTrue, onFalse] = bodies.map((body) => () => pullBack(body, operands, dys, wanted)) as [
+      () => Tensor[],
+      () => Tensor[],
+    ];
     return [null, ...spreadOut(wanted, cond(predicate, onTrue, onFalse))];
   },
   onnx: (graph, [predicate, ...operands], { bodies, outputs }) => {
@@ -69,11 +83,15 @@ const branch = multiPrimitive<object>({
 export function cond<T>(predicate: Tensor, onTrue: () => T, onFalse: () => T): T {
   const trees: Flat<T>[] = [];
   const traced = [onTrue, onFalse].map((fn) =>
-    traceBody([], () => {
-      const flat = flatten(fn());
-      trees.push(flat);
-      return flat.leaves;
-    }, { hoist: false }),
+    traceBody(
+      [],
+      () => {
+        const flat = flatten(fn());
+        trees.push(flat);
+        return flat.leaves;
+      },
+      { hoist: false },
+    ),
   );
   const [first, second] = trees as [Flat<T>, Flat<T>];
   checkSame("cond", "the branches", first, second);
@@ -84,7 +102,15 @@ export function cond<T>(predicate: Tensor, onTrue: () => T, onFalse: () => T): T
 
 /** The same body with inputs for all `operands` instead of only those that it captured. */
 function widen(body: Graph, captured: readonly Tensor[], operands: readonly Tensor[]): Graph {
-  return traceBody(operands, (...inputs) => inline(body, captured.map((x) => inputs[operands.indexOf(x)] as Tensor)), { hoist: false }).body;
+  return traceBody(
+    operands,
+    (...inputs) =>
+      inline(
+        body,
+        captured.map((x) => inputs[operands.indexOf(x)] as Tensor),
+      ),
+    { hoist: false },
+  ).body;
 }
 
 interface ScanParams {
@@ -114,7 +140,8 @@ const loop = multiPrimitive<ScanParams>({
     const history = outputs.slice(carries + steps);
     // Carries are always differentiated: a gradient may arrive through a later step.
     const wanted = inputs.map((x, i) => isFloat(x.dtype) && (i < carries || (needs[i] as boolean)));
-    const places = (from: number, to: number) => inputs.flatMap((_, i) => (wanted[i] && i >= from && i < to ? [i] : []));
+    const places = (from: number, to: number) =>
+      inputs.flatMap((_, i) => (wanted[i] && i >= from && i < to ? [i] : []));
     const carryPlaces = places(0, carries);
     const captured = inputs.slice(carries + sequences);
     const dCarries = carryPlaces.map((i) => dys[i] ?? zerosLike(inputs[i] as Tensor));
@@ -124,7 +151,11 @@ const loop = multiPrimitive<ScanParams>({
     const sequenceDys = [...dStacked, ...dHistory].filter((dy) => dy !== null);
     const [[dInit, dConst], dSequences] = scan(
       ([dCarry, dSum]: readonly [readonly Tensor[], readonly Tensor[]], step) => {
-        const { before, xs, dys: given } = step as { before: readonly Tensor[]; xs: readonly Tensor[]; dys: readonly Tensor[] };
+        const {
+          before,
+          xs,
+          dys: given,
+        } = step as { before: readonly Tensor[]; xs: readonly Tensor[]; dys: readonly Tensor[] };
         let next = 0;
         const arriving = [...dStacked, ...dHistory].map((dy) => (dy ? (given[next++] as Tensor) : null));
         let carried = 0;
@@ -189,7 +220,10 @@ export function scan<C, X extends TreeLike, Y>(
   const { body, captured } = traceBody(
     types,
     (...inputs) => {
-      const [next, y] = step(carry.rebuild(inputs.slice(0, carry.leaves.length)), sequence.rebuild(inputs.slice(carry.leaves.length)));
+      const [next, y] = step(
+        carry.rebuild(inputs.slice(0, carry.leaves.length)),
+        sequence.rebuild(inputs.slice(carry.leaves.length)),
+      );
       const after = flatten(next);
       checkSame("scan", "the carry before and after a step", carry, after);
       out = flatten(y);
@@ -199,8 +233,15 @@ export function scan<C, X extends TreeLike, Y>(
   );
   const stacked = out as unknown as Flat<Y>;
   const [carries, sequences] = [carry.leaves.length, sequence.leaves.length];
-  const outputs = loop([...carry.leaves, ...sequence.leaves, ...captured], { carries, sequences, length: steps, reverse }, [body]);
-  return [carry.rebuild(outputs.slice(0, carries)), stacked.rebuild(outputs.slice(carries, carries + stacked.leaves.length))];
+  const outputs = loop(
+    [...carry.leaves, ...sequence.leaves, ...captured],
+    { carries, sequences, length: steps, reverse },
+    [body],
+  );
+  return [
+    carry.rebuild(outputs.slice(0, carries)),
+    stacked.rebuild(outputs.slice(carries, carries + stacked.leaves.length)),
+  ];
 }
 
 interface WhileParams {
@@ -217,7 +258,8 @@ const repeat = multiPrimitive<WhileParams>({
   name: "whileLoop",
   types: (_, { carries, maxSteps }, [test]) => {
     const carried = (test as Graph).inputs.slice(0, carries);
-    const history = maxSteps === null ? [] : carried.map(({ shape, dtype }) => ({ shape: [maxSteps, ...shape], dtype }));
+    const history =
+      maxSteps === null ? [] : carried.map(({ shape, dtype }) => ({ shape: [maxSteps, ...shape], dtype }));
     return [...carried, { shape: [], dtype: "int64" }, ...history];
   },
   gradient: (dys, { inputs, outputs, params: { carries, maxSteps }, bodies, needs }) => {
@@ -226,7 +268,8 @@ const repeat = multiPrimitive<WhileParams>({
     }
     const step = bodies[1] as Graph;
     const wanted = inputs.map((x, i) => isFloat(x.dtype) && (i < carries || (needs[i] as boolean)));
-    const places = (from: number, to: number) => inputs.flatMap((_, i) => (wanted[i] && i >= from && i < to ? [i] : []));
+    const places = (from: number, to: number) =>
+      inputs.flatMap((_, i) => (wanted[i] && i >= from && i < to ? [i] : []));
     const [carryPlaces, constPlaces] = [places(0, carries), places(carries, inputs.length)];
     const history = outputs.slice(carries + 1);
     const captured = inputs.slice(carries);
@@ -264,31 +307,48 @@ const repeat = multiPrimitive<WhileParams>({
  * Repeats `carry = body(carry)` while `test(carry)` (a bool scalar) is true, and gives the last carry. With `maxSteps`
  * it stops after that many steps at the latest and has a gradient, which walks the steps backwards.
  */
-export function whileLoop<C>(test: (carry: C) => Tensor, body: (carry: C) => C, init: C, { maxSteps }: { readonly maxSteps?: number } = {}): C {
+export function whileLoop<C>(
+  test: (carry: C) => Tensor,
+  body: (carry: C) => C,
+  init: C,
+  { maxSteps }: { readonly maxSteps?: number } = {},
+): C {
   if (maxSteps !== undefined && (!Number.isInteger(maxSteps) || maxSteps < 0)) {
     throw new RangeError(`whileLoop: maxSteps is a whole number of at least 0, got ${maxSteps}`);
   }
   const carry = flatten(init);
-  const tested = traceBody(carry.leaves, (...inputs) => {
-    const go = test(carry.rebuild(inputs));
-    if (!(go instanceof Tensor) || go.dtype !== "bool" || go.rank !== 0) throw new TypeError(`whileLoop: the test must give a bool scalar, got ${String(go)}`);
-    return [go];
-  }, { hoist: true });
-  const stepped = traceBody(carry.leaves, (...inputs) => {
-    const after = flatten(body(carry.rebuild(inputs)));
-    checkSame("whileLoop", "the carry before and after a step", carry, after);
-    return after.leaves;
-  }, { hoist: true });
+  const tested = traceBody(
+    carry.leaves,
+    (...inputs) => {
+      const go = test(carry.rebuild(inputs));
+      if (!(go instanceof Tensor) || go.dtype !== "bool" || go.rank !== 0)
+        throw new TypeError(`whileLoop: the test must give a bool scalar, got ${String(go)}`);
+      return [go];
+    },
+    { hoist: true },
+  );
+  const stepped = traceBody(
+    carry.leaves,
+    (...inputs) => {
+      const after = flatten(body(carry.rebuild(inputs)));
+      checkSame("whileLoop", "the carry before and after a step", carry, after);
+      return after.leaves;
+    },
+    { hoist: true },
+  );
   const captured = [...new Set([...tested.captured, ...stepped.captured])];
   const count = carry.leaves.length;
   const bodies = [tested, stepped].map((traced) => {
     const operands = [...carry.leaves.map(({ shape, dtype }) => ({ shape, dtype })), ...captured];
-    return traceBody(operands, (...inputs) => {
-      const own = traced.captured.map((x) => inputs[count + captured.indexOf(x)] as Tensor);
-      return inline(traced.body, [...inputs.slice(0, count), ...own]);
-    }, { hoist: false }).body;
+    return traceBody(
+      operands,
+      (...inputs) => {
+        const own = traced.captured.map((x) => inputs[count + captured.indexOf(x)] as Tensor);
+        return inline(traced.body, [...inputs.slice(0, count), ...own]);
+      },
+      { hoist: false },
+    ).body;
   });
   const outputs = repeat([...carry.leaves, ...captured], { carries: count, maxSteps: maxSteps ?? null }, bodies);
   return carry.rebuild(outputs.slice(0, count));
 }
-

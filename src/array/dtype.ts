@@ -8,7 +8,10 @@ export type HostArray = Float32Array | Float64Array | Uint16Array | Int32Array |
 
 interface DTypeFacts {
   readonly bytes: number;
-  readonly array: { new (length: number): HostArray; new (buffer: ArrayBufferLike, offset: number, length: number): HostArray };
+  readonly array: {
+    new (length: number): HostArray;
+    new (buffer: ArrayBufferLike, offset: number, length: number): HostArray;
+  };
   readonly kind: "float" | "int" | "bool";
   /** The short name used in printed graphs, e.g. `f32`. */
   readonly short: string;

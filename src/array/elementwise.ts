@@ -3,7 +3,7 @@ import { equal, less, where } from "./compare.ts";
 import type { DType } from "./dtype.ts";
 import type { OnnxBuilder } from "./onnx/builder.ts";
 import { float64Lowering } from "./onnx/float64.ts";
-import { alike, asTensor, checkFloat, type TensorLike } from "./operands.ts";
+import { alike, asTensor, checkFloat, floatType, type TensorLike } from "./operands.ts";
 import { primitive } from "./primitive.ts";
 import { broadcastShapes } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -45,7 +45,10 @@ interface BinaryRules {
   readonly attributes?: (dtype: DType) => Record<string, number>;
 }
 
-function binary(name: string, { gradient, onnx, scalar, attributes }: BinaryRules): (x: TensorLike, y: TensorLike) => Tensor {
+function binary(
+  name: string,
+  { gradient, onnx, scalar, attributes }: BinaryRules,
+): (x: TensorLike, y: TensorLike) => Tensor {
   const apply = primitive<[x: Tensor, y: Tensor], object>(name, {
     shape: ([x, y]) => {
       if (x.dtype !== y.dtype) throw new TypeError(`${name}: operands are ${x.dtype} and ${y.dtype}; cast one of them`);
@@ -69,7 +72,11 @@ export const add = binary("add", { gradient: (dy) => [dy, dy], onnx: "Add", scal
 export const sub = binary("sub", { gradient: (dy) => [dy, neg(dy)], onnx: "Sub", scalar: (x, y) => x - y });
 
 /** `x · y`, elementwise. */
-export const mul = binary("mul", { gradient: (dy, x, y) => [mul(dy, y), mul(dy, x)], onnx: "Mul", scalar: (x, y) => x * y });
+export const mul = binary("mul", {
+  gradient: (dy, x, y) => [mul(dy, y), mul(dy, x)],
+  onnx: "Mul",
+  scalar: (x, y) => x * y,
+});
 
 /** `x / y`; integers divide toward zero. */
 export const div = binary("div", {
@@ -124,7 +131,12 @@ function shareGradient(dy: Tensor, larger: Tensor, smaller: Tensor): readonly [T
 export const neg = unary("neg", { gradient: (dy) => neg(dy), onnx: "Neg", scalar: (x) => -x, integers: true });
 
 /** `|x|`; the gradient at 0 is 0. */
-export const abs = unary("abs", { gradient: (dy, x) => mul(dy, sign(x)), onnx: "Abs", scalar: Math.abs, integers: true });
+export const abs = unary("abs", {
+  gradient: (dy, x) => mul(dy, sign(x)),
+  onnx: "Abs",
+  scalar: Math.abs,
+  integers: true,
+});
 
 /** -1, 0 or 1. */
 export const sign = unary("sign", { gradient: null, onnx: "Sign", scalar: Math.sign, integers: true });
@@ -192,21 +204,41 @@ export const reciprocal = unary("reciprocal", {
 export const sin = unary("sin", { gradient: (dy, x) => mul(dy, cos(x)), onnx: "Sin", scalar: Math.sin });
 export const cos = unary("cos", { gradient: (dy, x) => neg(mul(dy, sin(x))), onnx: "Cos", scalar: Math.cos });
 export const tan = unary("tan", { gradient: (dy, _, y) => mul(dy, add(1, square(y))), onnx: "Tan", scalar: Math.tan });
-export const asin = unary("asin", { gradient: (dy, x) => mul(dy, rsqrt(sub(1, square(x)))), onnx: "Asin", scalar: Math.asin });
-export const acos = unary("acos", { gradient: (dy, x) => neg(mul(dy, rsqrt(sub(1, square(x))))), onnx: "Acos", scalar: Math.acos });
+export const asin = unary("asin", {
+  gradient: (dy, x) => mul(dy, rsqrt(sub(1, square(x)))),
+  onnx: "Asin",
+  scalar: Math.asin,
+});
+export const acos = unary("acos", {
+  gradient: (dy, x) => neg(mul(dy, rsqrt(sub(1, square(x))))),
+  onnx: "Acos",
+  scalar: Math.acos,
+});
 export const atan = unary("atan", { gradient: (dy, x) => div(dy, add(1, square(x))), onnx: "Atan", scalar: Math.atan });
 export const sinh = unary("sinh", { gradient: (dy, x) => mul(dy, cosh(x)), onnx: "Sinh", scalar: Math.sinh });
 export const cosh = unary("cosh", { gradient: (dy, x) => mul(dy, sinh(x)), onnx: "Cosh", scalar: Math.cosh });
-export const asinh = unary("asinh", { gradient: (dy, x) => mul(dy, rsqrt(add(1, square(x)))), onnx: "Asinh", scalar: Math.asinh });
+export const asinh = unary("asinh", {
+  gradient: (dy, x) => mul(dy, rsqrt(add(1, square(x)))),
+  onnx: "Asinh",
+  scalar: Math.asinh,
+});
 export const acosh = unary("acosh", {
   gradient: (dy, x) => div(dy, mul(sqrt(sub(x, 1)), sqrt(add(x, 1)))),
   onnx: "Acosh",
   scalar: Math.acosh,
 });
-export const atanh = unary("atanh", { gradient: (dy, x) => div(dy, sub(1, square(x))), onnx: "Atanh", scalar: Math.atanh });
+export const atanh = unary("atanh", {
+  gradient: (dy, x) => div(dy, sub(1, square(x))),
+  onnx: "Atanh",
+  scalar: Math.atanh,
+});
 
 /** Hyperbolic tangent. */
-export const tanh = unary("tanh", { gradient: (dy, _, y) => mul(dy, sub(1, square(y))), onnx: "Tanh", scalar: Math.tanh });
+export const tanh = unary("tanh", {
+  gradient: (dy, _, y) => mul(dy, sub(1, square(y))),
+  onnx: "Tanh",
+  scalar: Math.tanh,
+});
 
 /**
  * Logistic function `1 / (1 + e^-x)`. The runtime's kernel loses relative precision below about -15 and gives 0 below
@@ -252,8 +284,10 @@ function erfOfNumber(x: number): number {
 }
 
 const geluPrimitive = primitive<[x: Tensor], { readonly approximate: "none" | "tanh" }>("gelu", {
-  shape: ([x]) => (checkFloat("gelu", x.dtype), x),
-  gradient: (dy, { inputs: [x], params: { approximate } }) => [mul(dy, approximate === "none" ? geluSlope(x) : geluTanhSlope(x))],
+  shape: ([x]) => floatType("gelu", x),
+  gradient: (dy, { inputs: [x], params: { approximate } }) => [
+    mul(dy, approximate === "none" ? geluSlope(x) : geluTanhSlope(x)),
+  ],
   onnx: (graph, [x], { approximate }, node) =>
     node.inputs[0]?.dtype === "float64"
       ? (float64Lowering[approximate === "none" ? "gelu" : "geluTanh"] as (typeof float64Lowering)[string])(graph, x)
@@ -278,8 +312,10 @@ function geluTanhSlope(x: Tensor): Tensor {
  * Gaussian error linear unit `x·Φ(x)`; `approximate: "tanh"` is the form of GPT-2.
  * Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
  */
-export const gelu = (x: TensorLike, { approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Tensor =>
-  geluPrimitive(asTensor("gelu", x), { approximate });
+export const gelu = (
+  x: TensorLike,
+  { approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {},
+): Tensor => geluPrimitive(asTensor("gelu", x), { approximate });
 
 /** `x²`. */
 export const square = (x: TensorLike): Tensor => mul(x, x);

@@ -1,13 +1,14 @@
 /** Reverse-mode and forward-mode derivatives as transformations of the traced graph. Gradients nest. */
-import { isFloat } from "./dtype.ts";
+
 import { scan } from "./control.ts";
+import { isFloat } from "./dtype.ts";
 import { add } from "./elementwise.ts";
 import { inline, nodesOf } from "./graph.ts";
-import { multiPrimitive, primitive } from "./primitive.ts";
 import { broadcastTo, reshape } from "./layout.ts";
+import { multiPrimitive, primitive } from "./primitive.ts";
 import { sum } from "./reduce.ts";
 import { broadcastAxes, sameShape } from "./shape.ts";
-import { inNewScope, placeholder, scalar, Tensor, type Node } from "./tensor.ts";
+import { inNewScope, type Node, placeholder, scalar, Tensor } from "./tensor.ts";
 import { flatten, type TreeLike } from "./tree.ts";
 
 /** A tensor of one value in the type of `x`. */
@@ -105,7 +106,7 @@ export function vjp<A extends readonly TreeLike[], R>(fn: Fn<A, R>, ...primals: 
       if (dys.structure !== out.structure) {
         throw new TypeError("vjp: the cotangent needs the same tree structure as the function's output");
       }
-      dys.leaves.forEach((dy, i) => checkCotangent("vjp", dy, out.leaves[i] as Tensor));
+      for (const [i, dy] of dys.leaves.entries()) checkCotangent("vjp", dy, out.leaves[i] as Tensor);
       const gradients = backpropagate(out.leaves, dys.leaves, variables);
       return args.rebuild(gradients.map((dx, i) => dx ?? filled(variables[i] as Tensor, 0)));
     },
@@ -119,7 +120,9 @@ function checkCotangent(operation: string, dy: Tensor, y: Tensor): void {
 }
 
 /** Gradient of a scalar function with respect to its first argument: a tree like that argument. */
-export function grad<P extends TreeLike, A extends readonly unknown[]>(fn: (params: P, ...rest: A) => Tensor): (params: P, ...rest: A) => P {
+export function grad<P extends TreeLike, A extends readonly unknown[]>(
+  fn: (params: P, ...rest: A) => Tensor,
+): (params: P, ...rest: A) => P {
   const both = valueAndGrad(fn);
   return (params, ...rest) => both(params, ...rest)[1];
 }
@@ -128,22 +131,29 @@ export function grad<P extends TreeLike, A extends readonly unknown[]>(fn: (para
  * Value and gradient (with respect to the first argument) of a scalar function. A function that gives `[loss, aux]`
  * is differentiated through `loss`, and `aux` is passed on: `[[loss, aux], gradient]`.
  */
-export function valueAndGrad<P extends TreeLike, A extends readonly unknown[], R extends Tensor | readonly [Tensor, unknown]>(
-  fn: (params: P, ...rest: A) => R,
-): (params: P, ...rest: A) => [R, P] {
+export function valueAndGrad<
+  P extends TreeLike,
+  A extends readonly unknown[],
+  R extends Tensor | readonly [Tensor, unknown],
+>(fn: (params: P, ...rest: A) => R): (params: P, ...rest: A) => [R, P] {
   return (params, ...rest) => {
     const { leaves, paths, rebuild } = flatten(params);
-    if (leaves.length === 0) throw new TypeError("grad: the first argument holds no tensor to differentiate with respect to");
+    if (leaves.length === 0)
+      throw new TypeError("grad: the first argument holds no tensor to differentiate with respect to");
     leaves.forEach((x, i) => {
       if (!isFloat(x.dtype)) {
-        throw new TypeError(`grad: expected float tensors in the first argument, got ${x}${paths[i] ? ` at "${paths[i]}"` : ""}`);
+        throw new TypeError(
+          `grad: expected float tensors in the first argument, got ${x}${paths[i] ? ` at "${paths[i]}"` : ""}`,
+        );
       }
     });
     const variables = leaves.map((x) => identity(x, {}));
     const result = fn(rebuild(variables), ...rest);
     const loss = (result instanceof Tensor ? result : result[0]) as Tensor;
     if (!(loss instanceof Tensor) || loss.rank !== 0 || !isFloat(loss.dtype)) {
-      throw new TypeError(`grad: the function must give a float scalar, got ${String(loss)}; reduce it with sum or mean`);
+      throw new TypeError(
+        `grad: the function must give a float scalar, got ${String(loss)}; reduce it with sum or mean`,
+      );
     }
     const gradients = backpropagate([loss], [scalar(1, loss.dtype)], variables);
     return [result, rebuild(gradients.map((dx, i) => dx ?? filled(variables[i] as Tensor, 0)))];
@@ -158,15 +168,22 @@ export function valueAndGrad<P extends TreeLike, A extends readonly unknown[], R
 export function jvp<A extends readonly TreeLike[], R>(fn: Fn<A, R>, primals: A, tangents: A): [R, R] {
   const args = flatten(primals);
   const directions = flatten(tangents);
-  if (directions.structure !== args.structure) throw new TypeError("jvp: tangents need the same tree structure as primals");
-  directions.leaves.forEach((dx, i) => checkCotangent("jvp", dx, args.leaves[i] as Tensor));
+  if (directions.structure !== args.structure)
+    throw new TypeError("jvp: tangents need the same tree structure as primals");
+  for (const [i, dx] of directions.leaves.entries()) checkCotangent("jvp", dx, args.leaves[i] as Tensor);
   const variables = args.leaves.map((x) => identity(x, {}));
   const output = fn(...args.rebuild(variables));
   const out = flatten(output);
   const cotangents = out.leaves.map((y) => identity(filled(y, 0), {}));
   const pulled = backpropagate(out.leaves, cotangents, variables);
   const used = pulled.flatMap((dx, i) => (dx ? [{ dx, along: directions.leaves[i] as Tensor }] : []));
-  const forward = used.length ? backpropagate(used.map((u) => u.dx), used.map((u) => u.along), cotangents) : [];
+  const forward = used.length
+    ? backpropagate(
+        used.map((u) => u.dx),
+        used.map((u) => u.along),
+        cotangents,
+      )
+    : [];
   return [output, out.rebuild(out.leaves.map((y, i) => forward[i] ?? filled(y, 0)))];
 }
 
@@ -211,8 +228,14 @@ export function customGradient<A extends readonly TreeLike[], R>(
           const gradient = gradients[i];
           if (gradient === null) return leaves.map(() => null);
           const given = flatten(gradient);
-          if (given.structure !== structure) throw new TypeError(`customGradient: the gradient of argument ${i} has another structure than the argument`);
-          given.leaves.forEach((dx, k) => checkCotangent(`customGradient: gradient of argument ${i}${paths[k] ? `.${paths[k]}` : ""}`, dx, leaves[k] as Tensor));
+          if (given.structure !== structure)
+            throw new TypeError(
+              `customGradient: the gradient of argument ${i} has another structure than the argument`,
+            );
+          for (const [k, dx] of given.leaves.entries()) {
+            const path = paths[k] ? `.${paths[k]}` : "";
+            checkCotangent(`customGradient: gradient of argument ${i}${path}`, dx, leaves[k] as Tensor);
+          }
           return given.leaves;
         });
       },
@@ -230,7 +253,10 @@ export function checkpoint<A extends readonly TreeLike[], R>(fn: Fn<A, R>): Fn<A
     const flat = flatten(args);
     const { graph, captured, rebuild } = traceOpen(fn, flat);
     const operands = [...flat.leaves, ...captured];
-    const outputs = inline(graph, operands.map((x) => stop(x, {})));
+    const outputs = inline(
+      graph,
+      operands.map((x) => stop(x, {})),
+    );
     const attached = attachGradient([...outputs, ...operands], {
       count: outputs.length,
       rule: (dys, inputs, _, needs) => {
@@ -255,13 +281,17 @@ export function checkpoint<A extends readonly TreeLike[], R>(fn: Fn<A, R>): Fn<A
   };
 }
 
-function traceOpen<A extends readonly TreeLike[], R>(fn: Fn<A, R>, args: { leaves: readonly Tensor[]; rebuild: (leaves: readonly Tensor[]) => A }) {
+function traceOpen<A extends readonly TreeLike[], R>(
+  fn: Fn<A, R>,
+  args: { leaves: readonly Tensor[]; rebuild: (leaves: readonly Tensor[]) => A },
+) {
   return inNewScope((scope) => {
     const formal = args.leaves.map((x, i) => placeholder(x, `p${i}`));
     const out = flatten(fn(...args.rebuild(formal)));
     const inside = nodesOf(out.leaves, (node) => node.scope === scope);
     const captured = new Set<Tensor>();
-    for (const x of [...inside.flatMap((node) => node.inputs), ...out.leaves]) if (x.node.scope !== scope) captured.add(x);
+    for (const x of [...inside.flatMap((node) => node.inputs), ...out.leaves])
+      if (x.node.scope !== scope) captured.add(x);
     const graph = { inputs: [...formal, ...captured], outputs: out.leaves };
     return { graph, captured: [...captured], rebuild: out.rebuild };
   });

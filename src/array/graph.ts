@@ -10,7 +10,7 @@ import {
   type Node,
   placeholder,
   type Scope,
-  Tensor,
+  type Tensor,
   type TensorType,
 } from "./tensor.ts";
 
@@ -48,7 +48,12 @@ export function inline(graph: Graph, args: readonly Tensor[], enter?: (node: Nod
   });
   for (const node of nodesOf(graph.outputs, enter)) {
     if (node.rules.name === "input" || node.rules.name === "constant") continue;
-    const copies = applyPrimitive(node.rules, node.inputs.map((x) => substitution.get(x)), node.params, node.bodies);
+    const copies = applyPrimitive(
+      node.rules,
+      node.inputs.map((x) => substitution.get(x)),
+      node.params,
+      node.bodies,
+    );
     node.outputs.forEach((x, i) => {
       substitution.set(x, copies[i] as Tensor);
     });
@@ -98,7 +103,10 @@ function closeOver(formal: readonly Tensor[], outputs: readonly Tensor[], scope:
   outputs.forEach(capture);
   if (captured.length === 0) return { body: { inputs: formal, outputs }, captured };
   const open: Graph = { inputs: [...formal, ...captured], outputs };
-  const inputs = [...formal.map((x, i) => placeholder(x, `p${i}`)), ...captured.map((x) => replacement.get(x) as Tensor)];
+  const inputs = [
+    ...formal.map((x, i) => placeholder(x, `p${i}`)),
+    ...captured.map((x) => replacement.get(x) as Tensor),
+  ];
   return { body: { inputs, outputs: inline(open, inputs, (node) => node.scope === scope) }, captured };
 }
 
@@ -126,7 +134,9 @@ export function printGraph(graph: Graph): string {
     const params = data ? (data.length <= SMALL_CONSTANT ? `[${data.join(", ")}]` : "…") : showParams(node.params);
     const bodies = node.bodies.map((body) => ` {\n${printGraph(body).replace(/^/gm, "    ")}\n  }`).join("");
     const inputs = node.inputs.map(nameOf).join(" ");
-    lines.push(`  ${node.outputs.map(fresh).join(", ")} = ${[node.rules.name, inputs, params].filter(Boolean).join(" ")}${bodies}`);
+    lines.push(
+      `  ${node.outputs.map(fresh).join(", ")} = ${[node.rules.name, inputs, params].filter(Boolean).join(" ")}${bodies}`,
+    );
   }
   return [`(${header}) =>`, ...lines, `  return ${graph.outputs.map(nameOf).join(", ")}`].join("\n");
 }
@@ -148,22 +158,28 @@ function showParams(params: Readonly<Record<string, unknown>>): string {
 /** Throws unless every node is legal: closed, in order, and of the types its rule gives. Run after each pass in tests. */
 export function checkGraph(graph: Graph): void {
   const known = new Set<Tensor>(graph.inputs);
-  for (const x of graph.inputs) if (!isPlaceholder(x)) throw new Error("checkGraph: an input of the graph is not a placeholder");
+  for (const x of graph.inputs)
+    if (!isPlaceholder(x)) throw new Error("checkGraph: an input of the graph is not a placeholder");
   for (const node of nodesOf(graph.outputs)) {
     if (node.rules.name === "input") {
-      if (!known.has(node.outputs[0] as Tensor)) throw new Error("checkGraph: a placeholder is used that is no input of the graph");
+      if (!known.has(node.outputs[0] as Tensor))
+        throw new Error("checkGraph: a placeholder is used that is no input of the graph");
       continue;
     }
-    for (const x of node.inputs) if (!known.has(x)) throw new Error(`checkGraph: ${node.rules.name} uses a tensor that comes later`);
+    for (const x of node.inputs)
+      if (!known.has(x)) throw new Error(`checkGraph: ${node.rules.name} uses a tensor that comes later`);
     const types = node.rules.types(node.inputs, node.params, node.bodies);
     node.outputs.forEach((x, i) => {
       const type = types[i];
       if (!type || type.dtype !== x.dtype || !sameShape(type.shape, x.shape)) {
-        throw new Error(`checkGraph: output ${i} of ${node.rules.name} is ${x}, its rule gives ${type ? typeText(type) : "nothing"}`);
+        throw new Error(
+          `checkGraph: output ${i} of ${node.rules.name} is ${x}, its rule gives ${type ? typeText(type) : "nothing"}`,
+        );
       }
       known.add(x);
     });
     for (const body of node.bodies) checkGraph(body);
   }
-  for (const x of graph.outputs) if (!known.has(x)) throw new Error("checkGraph: an output is computed by no node of the graph");
+  for (const x of graph.outputs)
+    if (!known.has(x)) throw new Error("checkGraph: an output is computed by no node of the graph");
 }

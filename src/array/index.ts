@@ -2,20 +2,70 @@
  * The differentiable array language. Programs are functions over tensors; `compile` turns one into a single ONNX model,
  * and `grad` and its relatives turn one into another.
  */
-export { type Compiled, type CompileOptions, compile, evaluate, type OnnxOptions, releaseSessions, setDefaults, toOnnx } from "./compile.ts";
-export { and, cast, equal, greater, greaterEqual, isFinite, isNaN, less, lessEqual, not, notEqual, or, where, xor } from "./compare.ts";
+
+export {
+  and,
+  cast,
+  equal,
+  greater,
+  greaterEqual,
+  isFinite,
+  isNaN,
+  less,
+  lessEqual,
+  not,
+  notEqual,
+  or,
+  where,
+  xor,
+} from "./compare.ts";
+export {
+  type Compiled,
+  type CompileOptions,
+  compile,
+  evaluate,
+  type OnnxOptions,
+  releaseSessions,
+  setDefaults,
+  toOnnx,
+} from "./compile.ts";
 export { item, type Nested, tensor, toNested, type Values } from "./construct.ts";
 export { cond, type ScanOptions, scan, whileLoop } from "./control.ts";
 export { bytesOf, type DType, dtypes, fromFloat16Bits, type HostArray, isFloat, toFloat16Bits } from "./dtype.ts";
 export * from "./elementwise.ts";
 export { checkpoint, customGradient, grad, jvp, stopGradient, valueAndGrad, vjp } from "./gradient.ts";
 export { checkGraph, printGraph } from "./graph.ts";
-export { argSort, at, oneHot, type SortOptions, scatterAdd, scatterAddAlong, sort, take, takeAlong, topK } from "./indexing.ts";
+export { groupedMatmul } from "./grouped.ts";
+export {
+  argSort,
+  at,
+  oneHot,
+  type SortOptions,
+  scatterAdd,
+  scatterAddAlong,
+  sort,
+  take,
+  takeAlong,
+  topK,
+} from "./indexing.ts";
 export * from "./layout.ts";
 export { matmul } from "./linear.ts";
 export { layerNormalize, logSoftmax, softmax } from "./neural.ts";
 export type { TensorLike } from "./operands.ts";
-export { bernoulli, categorical, fold, type Key, key, normal, permutation, randomBits, randomInteger, split as splitKey, type UniformOptions, uniform } from "./random.ts";
+export {
+  bernoulli,
+  categorical,
+  fold,
+  type Key,
+  key,
+  normal,
+  permutation,
+  randomBits,
+  randomInteger,
+  split as splitKey,
+  type UniformOptions,
+  uniform,
+} from "./random.ts";
 export * from "./reduce.ts";
 export { type Device, devices } from "./runtime/runtime.ts";
 export type { Shape } from "./shape.ts";

@@ -4,7 +4,7 @@ import type { DType } from "./dtype.ts";
 import { reshape, slice, zeros } from "./layout.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { arange } from "./reduce.ts";
-import { normalizeAxis, sameShape, type Shape, showShape } from "./shape.ts";
+import { normalizeAxis, type Shape, sameShape, showShape } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
 
 interface AxisParams {
@@ -22,7 +22,10 @@ const gather = primitive<[x: Tensor, indices: Tensor], AxisParams>("take", {
     checkIndices("take", indices);
     return { shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype };
   },
-  gradient: (dy, { inputs: [x, indices], params: { axis } }) => [scatterAdd(zeros(x.shape, x.dtype), indices, dy, { axis }), null],
+  gradient: (dy, { inputs: [x, indices], params: { axis } }) => [
+    scatterAdd(zeros(x.shape, x.dtype), indices, dy, { axis }),
+    null,
+  ],
   onnx: (graph, [x, indices], { axis }) => graph.node("Gather", [x, indices], { axis }),
 });
 
@@ -49,30 +52,45 @@ const scatterSlices = primitive<[x: Tensor, indices: Tensor, updates: Tensor], A
     const k = indexType.rank;
     const updatesToFront = [
       ...indexType.shape.map((_, i) => axis + i),
-      ...xType.shape.map((_, i) => i).filter((i) => i !== axis).map((i) => (i < axis ? i : i + k - 1)),
+      ...xType.shape
+        .map((_, i) => i)
+        .filter((i) => i !== axis)
+        .map((i) => (i < axis ? i : i + k - 1)),
     ];
-    const move = (name: string, perm: readonly number[]) => (perm.every((p, i) => p === i) ? name : graph.node("Transpose", [name], { perm }));
+    const move = (name: string, perm: readonly number[]) =>
+      perm.every((p, i) => p === i) ? name : graph.node("Transpose", [name], { perm });
     const lists = graph.node("Unsqueeze", [wide, graph.int64s([k])]);
-    const scattered = graph.node("ScatterND", [move(x, toFront), lists, move(updates, updatesToFront)], { reduction: "add" });
+    const scattered = graph.node("ScatterND", [move(x, toFront), lists, move(updates, updatesToFront)], {
+      reduction: "add",
+    });
     return move(scattered, back);
   },
 });
 
 function checkUpdates(operation: string, x: TensorType, updates: TensorType, expected: Shape): void {
-  if (updates.dtype !== x.dtype) throw new TypeError(`${operation}: x is ${x.dtype} and updates are ${updates.dtype}; cast one of them`);
+  if (updates.dtype !== x.dtype)
+    throw new TypeError(`${operation}: x is ${x.dtype} and updates are ${updates.dtype}; cast one of them`);
   if (!sameShape(updates.shape, expected)) {
-    throw new RangeError(`${operation}: expected updates of shape ${showShape(expected)}, got ${showShape(updates.shape)}`);
+    throw new RangeError(
+      `${operation}: expected updates of shape ${showShape(expected)}, got ${showShape(updates.shape)}`,
+    );
   }
 }
 
 /** `x` with `updates` added at `indices` along an axis (0 by default): the transpose of `take`. Repeated indices add up. */
-export const scatterAdd = (x: Tensor, indices: Tensor, updates: Tensor, { axis = 0 }: { readonly axis?: number } = {}): Tensor =>
-  scatterSlices(x, indices, updates, { axis: normalizeAxis("scatterAdd", axis, x.rank) });
+export const scatterAdd = (
+  x: Tensor,
+  indices: Tensor,
+  updates: Tensor,
+  { axis = 0 }: { readonly axis?: number } = {},
+): Tensor => scatterSlices(x, indices, updates, { axis: normalizeAxis("scatterAdd", axis, x.rank) });
 
 function checkAlong(operation: string, x: TensorType, indices: TensorType, axis: number): void {
   checkIndices(operation, indices);
   if (indices.shape.length !== x.shape.length || indices.shape.some((n, i) => i !== axis && n !== x.shape[i])) {
-    throw new RangeError(`${operation}: indices of shape ${showShape(indices.shape)} differ from x ${showShape(x.shape)} beside axis ${axis}`);
+    throw new RangeError(
+      `${operation}: indices of shape ${showShape(indices.shape)} differ from x ${showShape(x.shape)} beside axis ${axis}`,
+    );
   }
 }
 
@@ -81,7 +99,10 @@ const gatherElements = primitive<[x: Tensor, indices: Tensor], AxisParams>("take
     checkAlong("takeAlong", x, indices, axis);
     return { shape: indices.shape, dtype: x.dtype };
   },
-  gradient: (dy, { inputs: [x, indices], params }) => [scatterAddAlong(zeros(x.shape, x.dtype), indices, dy, params), null],
+  gradient: (dy, { inputs: [x, indices], params }) => [
+    scatterAddAlong(zeros(x.shape, x.dtype), indices, dy, params),
+    null,
+  ],
   onnx: (graph, [x, indices], { axis }) => graph.node("GatherElements", [x, indices], { axis }),
 });
 
@@ -143,7 +164,8 @@ export function topK(
   { axis = -1, largest = true }: { readonly axis?: number; readonly largest?: boolean } = {},
 ): { values: Tensor; indices: Tensor } {
   const at = normalizeAxis("topK", axis, x.rank);
-  if (x.dtype === "bool" || x.dtype === "uint8") throw new TypeError(`topK: expected numbers wider than a byte, got ${x.dtype}; cast it first`);
+  if (x.dtype === "bool" || x.dtype === "uint8")
+    throw new TypeError(`topK: expected numbers wider than a byte, got ${x.dtype}; cast it first`);
   if (!Number.isInteger(k) || k < 0 || k > (x.shape[at] as number)) {
     throw new RangeError(`topK: k must be a whole number from 0 to ${x.shape[at]} (axis ${at}), got ${k}`);
   }
@@ -169,6 +191,8 @@ export const argSort = (x: Tensor, { axis = -1, descending = false }: SortOption
 /** Element (or slice) `index` of the first axis, as a tensor without that axis; `index` may be a traced scalar. */
 export const at = (x: Tensor, index: Tensor | number): Tensor =>
   typeof index === "number"
-    ? reshape(slice(x, { starts: [index], stops: [index === -1 ? Number.POSITIVE_INFINITY : index + 1] }), x.shape.slice(1))
+    ? reshape(
+        slice(x, { starts: [index], stops: [index === -1 ? Number.POSITIVE_INFINITY : index + 1] }),
+        x.shape.slice(1),
+      )
     : take(x, index);
-

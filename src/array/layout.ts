@@ -2,8 +2,17 @@
 import { cast } from "./compare.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { sum } from "./reduce.ts";
-import { broadcastShapes, checkShape, normalizeAxes, normalizeAxis, sameShape, type Shape, showShape, sizeOf } from "./shape.ts";
-import { scalar, Tensor } from "./tensor.ts";
+import {
+  broadcastShapes,
+  checkShape,
+  normalizeAxes,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  showShape,
+  sizeOf,
+} from "./shape.ts";
+import { scalar, type Tensor } from "./tensor.ts";
 
 const reshapePrimitive = primitive<[x: Tensor], { readonly shape: Shape }>("reshape", {
   shape: ([x], { shape }) => ({ shape, dtype: x.dtype }),
@@ -17,7 +26,9 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const unknown = shape.filter((n) => n === -1).length;
   const target = shape.map((n) => (n === -1 ? x.size / known : n));
   if (unknown > 1 || (unknown === 1 && !Number.isInteger(x.size / known)) || sizeOf(target) !== x.size) {
-    throw new RangeError(`reshape: ${x.size} elements of shape ${showShape(x.shape)} do not fill shape ${showShape(shape)}`);
+    throw new RangeError(
+      `reshape: ${x.size} elements of shape ${showShape(x.shape)} do not fill shape ${showShape(shape)}`,
+    );
   }
   checkShape("reshape", target);
   return sameShape(target, x.shape) ? x : reshapePrimitive(x, { shape: target });
@@ -25,13 +36,19 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 const transposePrimitive = primitive<[x: Tensor], { readonly permutation: readonly number[] }>("transpose", {
   shape: ([x], { permutation }) => ({ shape: permutation.map((axis) => x.shape[axis] as number), dtype: x.dtype }),
-  gradient: (dy, { params: { permutation } }) => [transpose(dy, permutation.map((_, i) => permutation.indexOf(i)))],
+  gradient: (dy, { params: { permutation } }) => [
+    transpose(
+      dy,
+      permutation.map((_, i) => permutation.indexOf(i)),
+    ),
+  ],
   onnx: (graph, [x], { permutation }) => graph.node("Transpose", [x], { perm: permutation }),
 });
 
 /** Axes in another order: axis `i` of the result is axis `permutation[i]` of `x`; by default the order is reversed. */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
-  const order = permutation?.map((axis) => normalizeAxis("transpose", axis, x.rank)) ?? x.shape.map((_, i) => x.rank - 1 - i);
+  const order =
+    permutation?.map((axis) => normalizeAxis("transpose", axis, x.rank)) ?? x.shape.map((_, i) => x.rank - 1 - i);
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
     throw new RangeError(`transpose: expected each of the ${x.rank} axes once, got ${showShape(order)}`);
   }
@@ -41,7 +58,10 @@ export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
 /** `x` with two axes exchanged. */
 export function swapAxes(x: Tensor, a: number, b: number): Tensor {
   const [i, j] = [normalizeAxis("swapAxes", a, x.rank), normalizeAxis("swapAxes", b, x.rank)];
-  return transpose(x, x.shape.map((_, axis) => (axis === i ? j : axis === j ? i : axis)));
+  return transpose(
+    x,
+    x.shape.map((_, axis) => (axis === i ? j : axis === j ? i : axis)),
+  );
 }
 
 /** `x` with an axis of extent 1 inserted so that it becomes `axis` of the result. */
@@ -52,9 +72,14 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 
 /** `x` without axes of extent 1: the given ones, or all of them. */
 export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
-  const axes = axis === undefined ? x.shape.flatMap((n, i) => (n === 1 ? [i] : [])) : normalizeAxes("squeeze", axis, x.rank);
-  for (const i of axes) if (x.shape[i] !== 1) throw new RangeError(`squeeze: axis ${i} of shape ${showShape(x.shape)} is not 1`);
-  return reshape(x, x.shape.filter((_, i) => !axes.includes(i)));
+  const axes =
+    axis === undefined ? x.shape.flatMap((n, i) => (n === 1 ? [i] : [])) : normalizeAxes("squeeze", axis, x.rank);
+  for (const i of axes)
+    if (x.shape[i] !== 1) throw new RangeError(`squeeze: axis ${i} of shape ${showShape(x.shape)} is not 1`);
+  return reshape(
+    x,
+    x.shape.filter((_, i) => !axes.includes(i)),
+  );
 }
 
 const broadcastPrimitive = primitive<[x: Tensor], { readonly shape: Shape }>("broadcastTo", {
@@ -80,7 +105,8 @@ interface SliceParams {
 }
 
 /** Elements `start, start + step, …` before (after, for negative steps) `stop`. */
-const sliceLength = (start: number, stop: number, step: number): number => Math.max(0, Math.ceil((stop - start) / step));
+const sliceLength = (start: number, stop: number, step: number): number =>
+  Math.max(0, Math.ceil((stop - start) / step));
 
 const slicePrimitive = primitive<[x: Tensor], SliceParams>("slice", {
   shape: ([x], { starts, stops, steps }) => ({
@@ -94,7 +120,13 @@ const slicePrimitive = primitive<[x: Tensor], SliceParams>("slice", {
     );
     const pick = (values: readonly number[]) => graph.int64s(axes.map((i) => values[i] as number));
     // A stop before element 0, met with negative steps, is written as the smallest integer: -1 would mean the last one.
-    return graph.node("Slice", [x, pick(starts), pick(stops.map((n) => (n < 0 ? -(2 ** 31) : n))), graph.int64s(axes), pick(steps)]);
+    return graph.node("Slice", [
+      x,
+      pick(starts),
+      pick(stops.map((n) => (n < 0 ? -(2 ** 31) : n))),
+      graph.int64s(axes),
+      pick(steps),
+    ]);
   },
 });
 
@@ -118,8 +150,14 @@ function dilate(x: Tensor, axis: number, step: number): Tensor {
   const n = x.shape[axis] as number;
   if (n === 0) return x;
   const zeros = x.shape.map(() => 0);
-  const wide = pad(expandDims(x, axis + 1), { before: [...zeros, 0], after: [...zeros, 0].map((_, i) => (i === axis + 1 ? step - 1 : 0)) });
-  const merged = reshape(wide, x.shape.map((m, i) => (i === axis ? n * step : m)));
+  const wide = pad(expandDims(x, axis + 1), {
+    before: [...zeros, 0],
+    after: [...zeros, 0].map((_, i) => (i === axis + 1 ? step - 1 : 0)),
+  });
+  const merged = reshape(
+    wide,
+    x.shape.map((m, i) => (i === axis ? n * step : m)),
+  );
   return slice(merged, { starts: [0], stops: [n * step - (step - 1)], axes: [axis] });
 }
 
@@ -137,17 +175,30 @@ export interface SliceOptions {
 /** A rectangular part of `x`, as NumPy's `x[start:stop:step, …]`. */
 export function slice(x: Tensor, { starts, stops, steps, axes }: SliceOptions): Tensor {
   const named = axes?.map((axis) => normalizeAxis("slice", axis, x.rank)) ?? starts.map((_, i) => i);
-  if (stops.length !== starts.length || (steps && steps.length !== starts.length) || named.length !== starts.length || named.length > x.rank) {
-    throw new RangeError(`slice: starts, stops, steps and axes need one value for each axis named (at most ${x.rank}), got ${starts.length}, ${stops.length}, ${steps?.length ?? 0}, ${named.length}`);
+  if (
+    stops.length !== starts.length ||
+    (steps && steps.length !== starts.length) ||
+    named.length !== starts.length ||
+    named.length > x.rank
+  ) {
+    throw new RangeError(
+      `slice: starts, stops, steps and axes need one value for each axis named (at most ${x.rank}), got ${starts.length}, ${stops.length}, ${steps?.length ?? 0}, ${named.length}`,
+    );
   }
-  const full: { starts: number[]; stops: number[]; steps: number[] } = { starts: x.shape.map(() => 0), stops: [...x.shape], steps: x.shape.map(() => 1) };
+  const full: { starts: number[]; stops: number[]; steps: number[] } = {
+    starts: x.shape.map(() => 0),
+    stops: [...x.shape],
+    steps: x.shape.map(() => 1),
+  };
   named.forEach((axis, i) => {
     const n = x.shape[axis] as number;
     const step = steps?.[i] ?? 1;
-    if (!Number.isInteger(step) || step === 0) throw new RangeError(`slice: steps are whole numbers other than 0, got ${step}`);
+    if (!Number.isInteger(step) || step === 0)
+      throw new RangeError(`slice: steps are whole numbers other than 0, got ${step}`);
     const [low, high] = step > 0 ? [0, n] : [-1, n - 1];
     const clamp = (at: number): number => {
-      if (Number.isNaN(at) || (Number.isFinite(at) && !Number.isInteger(at))) throw new RangeError(`slice: bounds are whole numbers, got ${at}`);
+      if (Number.isNaN(at) || (Number.isFinite(at) && !Number.isInteger(at)))
+        throw new RangeError(`slice: bounds are whole numbers, got ${at}`);
       return Math.min(high, Math.max(low, at < 0 ? at + n : at));
     };
     full.starts[axis] = clamp(starts[i] as number);
@@ -165,7 +216,10 @@ interface PadParams {
 }
 
 const padPrimitive = primitive<[x: Tensor], PadParams>("pad", {
-  shape: ([x], { before, after }) => ({ shape: x.shape.map((n, i) => n + (before[i] as number) + (after[i] as number)), dtype: x.dtype }),
+  shape: ([x], { before, after }) => ({
+    shape: x.shape.map((n, i) => n + (before[i] as number) + (after[i] as number)),
+    dtype: x.dtype,
+  }),
   gradient: (dy, { inputs: [x], params: { before } }) => [
     slice(dy, { starts: before, stops: x.shape.map((n, i) => n + (before[i] as number)) }),
   ],
@@ -176,10 +230,19 @@ const padPrimitive = primitive<[x: Tensor], PadParams>("pad", {
 });
 
 /** `x` with `before` and `after` elements of `value` (0 by default) added along each axis. */
-export function pad(x: Tensor, { before, after, value = 0 }: { readonly before: readonly number[]; readonly after: readonly number[]; readonly value?: number }): Tensor {
+export function pad(
+  x: Tensor,
+  {
+    before,
+    after,
+    value = 0,
+  }: { readonly before: readonly number[]; readonly after: readonly number[]; readonly value?: number },
+): Tensor {
   for (const amounts of [before, after]) {
     if (amounts.length !== x.rank || amounts.some((n) => !Number.isInteger(n) || n < 0)) {
-      throw new RangeError(`pad: expected ${x.rank} whole numbers of at least 0 before and after, got ${showShape(amounts)}`);
+      throw new RangeError(
+        `pad: expected ${x.rank} whole numbers of at least 0 before and after, got ${showShape(amounts)}`,
+      );
     }
   }
   return [...before, ...after].every((n) => n === 0) ? x : padPrimitive(x, { before, after, value });
@@ -189,15 +252,19 @@ const concatPrimitive = primitive<Tensor[], { readonly axis: number }>("concat",
   shape: (xs, { axis }) => {
     const [first, ...rest] = xs as [Tensor, ...Tensor[]];
     for (const x of rest) {
-      if (x.dtype !== first.dtype) throw new TypeError(`concat: operands are ${first.dtype} and ${x.dtype}; cast one of them`);
+      if (x.dtype !== first.dtype)
+        throw new TypeError(`concat: operands are ${first.dtype} and ${x.dtype}; cast one of them`);
       if (x.shape.length !== first.shape.length || x.shape.some((n, i) => i !== axis && n !== first.shape[i])) {
-        throw new RangeError(`concat: shapes ${showShape(first.shape)} and ${showShape(x.shape)} differ beside axis ${axis}`);
+        throw new RangeError(
+          `concat: shapes ${showShape(first.shape)} and ${showShape(x.shape)} differ beside axis ${axis}`,
+        );
       }
     }
     const total = xs.reduce((n, x) => n + (x.shape[axis] as number), 0);
     return { shape: first.shape.map((n, i) => (i === axis ? total : n)), dtype: first.dtype };
   },
-  gradient: (dy, { inputs, params: { axis } }) => split(dy, { axis, sizes: inputs.map((x) => x.shape[axis] as number) }),
+  gradient: (dy, { inputs, params: { axis } }) =>
+    split(dy, { axis, sizes: inputs.map((x) => x.shape[axis] as number) }),
   onnx: (graph, inputs, { axis }) => graph.node("Concat", [...inputs], { axis }),
 });
 
@@ -214,7 +281,10 @@ export function stack(xs: readonly Tensor[], { axis = 0 }: { readonly axis?: num
   const first = xs[0];
   if (!first) throw new RangeError("stack: expected at least one tensor");
   const at = normalizeAxis("stack", axis, first.rank + 1);
-  return concat(xs.map((x) => expandDims(x, at)), { axis: at });
+  return concat(
+    xs.map((x) => expandDims(x, at)),
+    { axis: at },
+  );
 }
 
 const splitPrimitive = multiPrimitive<{ readonly axis: number; readonly sizes: readonly number[] }>({
@@ -223,16 +293,26 @@ const splitPrimitive = multiPrimitive<{ readonly axis: number; readonly sizes: r
     const { shape, dtype } = x as Tensor;
     return sizes.map((size) => ({ shape: shape.map((n, i) => (i === axis ? size : n)), dtype }));
   },
-  gradient: (dys, { outputs, params: { axis } }) => [concat(dys.map((dy, i) => dy ?? zerosLike(outputs[i] as Tensor)), { axis })],
-  onnx: (graph, [x], { params: { axis, sizes } }) => graph.nodes("Split", [x as string, graph.int64s(sizes)], sizes.length, { axis }),
+  gradient: (dys, { outputs, params: { axis } }) => [
+    concat(
+      dys.map((dy, i) => dy ?? zerosLike(outputs[i] as Tensor)),
+      { axis },
+    ),
+  ],
+  onnx: (graph, [x], { params: { axis, sizes } }) =>
+    graph.nodes("Split", [x as string, graph.int64s(sizes)], sizes.length, { axis }),
 });
 
 /** `x` cut along an axis into parts of the given sizes, which must add up to its extent. */
-export function split(x: Tensor, { axis = 0, sizes }: { readonly axis?: number; readonly sizes: readonly number[] }): Tensor[] {
+export function split(
+  x: Tensor,
+  { axis = 0, sizes }: { readonly axis?: number; readonly sizes: readonly number[] },
+): Tensor[] {
   const at = normalizeAxis("split", axis, x.rank);
   checkShape("split", sizes);
   const total = sizes.reduce((a, b) => a + b, 0);
-  if (total !== x.shape[at]) throw new RangeError(`split: sizes ${showShape(sizes)} add up to ${total}, axis ${at} has ${x.shape[at]}`);
+  if (total !== x.shape[at])
+    throw new RangeError(`split: sizes ${showShape(sizes)} add up to ${total}, axis ${at} has ${x.shape[at]}`);
   return sizes.length === 1 ? [x] : [...splitPrimitive([x], { axis: at, sizes })];
 }
 
@@ -248,14 +328,21 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   if (repeats.length !== x.rank) throw new RangeError(`tile: expected ${x.rank} repeats, got ${repeats.length}`);
   checkShape("tile", repeats);
   const interleaved = broadcastTo(
-    reshape(x, x.shape.flatMap((n) => [1, n])),
+    reshape(
+      x,
+      x.shape.flatMap((n) => [1, n]),
+    ),
     x.shape.flatMap((n, i) => [repeats[i] as number, n]),
   );
-  return reshape(interleaved, x.shape.map((n, i) => n * (repeats[i] as number)));
+  return reshape(
+    interleaved,
+    x.shape.map((n, i) => n * (repeats[i] as number)),
+  );
 }
 
 /** A tensor of one value; `dtype` is float32 by default. */
-export const full = (shape: Shape, value: number | boolean, dtype: Tensor["dtype"] = "float32"): Tensor => broadcastTo(scalar(value, dtype), shape);
+export const full = (shape: Shape, value: number | boolean, dtype: Tensor["dtype"] = "float32"): Tensor =>
+  broadcastTo(scalar(value, dtype), shape);
 /** Zeros; float32 by default. */
 export const zeros = (shape: Shape, dtype?: Tensor["dtype"]): Tensor => full(shape, 0, dtype);
 /** Ones; float32 by default. */
@@ -266,5 +353,7 @@ export const zerosLike = (x: Tensor): Tensor => zeros(x.shape, x.dtype);
 export const onesLike = (x: Tensor): Tensor => ones(x.shape, x.dtype);
 
 /** Number of true (non-zero) elements along the axes, as int64. */
-export const countNonZero = (x: Tensor, options: { readonly axis?: number | readonly number[]; readonly keepDims?: boolean } = {}): Tensor =>
-  sum(cast(cast(x, "bool"), "int64"), options);
+export const countNonZero = (
+  x: Tensor,
+  options: { readonly axis?: number | readonly number[]; readonly keepDims?: boolean } = {},
+): Tensor => sum(cast(cast(x, "bool"), "int64"), options);

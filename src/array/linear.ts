@@ -1,9 +1,10 @@
 /** Matrix products. */
+
+import { isFloat } from "./dtype.ts";
 import { reshape, swapAxes } from "./layout.ts";
 import { type Primitive, primitive } from "./primitive.ts";
 import { broadcastShapes, showShape, sizeOf } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
-import { isFloat } from "./dtype.ts";
 
 interface MatmulParams {
   readonly transposeA: boolean;
@@ -19,7 +20,8 @@ function matrixExtents({ shape }: TensorType, transposed: boolean): [number, num
 const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matmul", {
   shape: ([a, b], { transposeA, transposeB }) => {
     if (a.dtype !== b.dtype) throw new TypeError(`matmul: operands are ${a.dtype} and ${b.dtype}; cast one of them`);
-    if (a.dtype === "bool" || a.dtype === "uint8") throw new TypeError(`matmul: expected numbers wider than a byte, got ${a.dtype}; cast it first`);
+    if (a.dtype === "bool" || a.dtype === "uint8")
+      throw new TypeError(`matmul: expected numbers wider than a byte, got ${a.dtype}; cast it first`);
     const [rows, inner] = matrixExtents(a, transposeA);
     const [innerB, columns] = matrixExtents(b, transposeB);
     if (inner !== innerB) {
@@ -28,7 +30,10 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
         `matmul: inner sizes differ: a is ${showShape(a.shape)}${transposeA ? " transposed" : ""}, b is ${showShape(b.shape)}${transposeB ? " transposed" : ""}${flipped}`,
       );
     }
-    return { shape: [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns], dtype: a.dtype };
+    return {
+      shape: [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns],
+      dtype: a.dtype,
+    };
   },
   gradient: (dy, { inputs: [a, b], params: { transposeA, transposeB } }) => [
     transposeA
@@ -55,13 +60,21 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
  * batches and broadcast. A vector (rank 1) is a row on the left and a column on the right, and its axis is dropped from
  * the result, as in NumPy. `a: [..., m, k]` and `b: [..., k, n]` give `[..., m, n]`.
  */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: Partial<MatmulParams> = {}): Tensor {
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false }: Partial<MatmulParams> = {},
+): Tensor {
   if (a.rank === 0 || b.rank === 0) throw new RangeError("matmul: expected vectors or matrices, got a scalar; use mul");
   if (a.rank === 1) {
     const row = matmul(reshape(a, [1, a.size]), b, { transposeB });
     return reshape(row, b.rank === 1 ? [] : [...row.shape.slice(0, -2), row.shape.at(-1) as number]);
   }
-  if (b.rank === 1) return reshape(matmul(a, reshape(b, [b.size, 1]), { transposeA }), transposeA ? [...a.shape.slice(0, -2), a.shape.at(-1) as number] : a.shape.slice(0, -1));
+  if (b.rank === 1)
+    return reshape(
+      matmul(a, reshape(b, [b.size, 1]), { transposeA }),
+      transposeA ? [...a.shape.slice(0, -2), a.shape.at(-1) as number] : a.shape.slice(0, -1),
+    );
   if (b.rank === 2 && a.rank > 2) {
     // One large product instead of many small ones, also for the gradient of b.
     const rows = transposeA ? swapAxes(a, -1, -2) : a;

@@ -1,7 +1,7 @@
 /** Operations of neural networks that the runtime computes in one pass. */
 import { add, exp, mul, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
-import { checkFloat } from "./operands.ts";
+import { checkFloat, floatType } from "./operands.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { mean, sum } from "./reduce.ts";
 import { normalizeAxis, showShape } from "./shape.ts";
@@ -12,8 +12,10 @@ interface AxisParams {
 }
 
 const softmaxPrimitive = primitive<[x: Tensor], AxisParams>("softmax", {
-  shape: ([x]) => (checkFloat("softmax", x.dtype), x),
-  gradient: (dy, { output, params: { axis } }) => [mul(output, sub(dy, sum(mul(dy, output), { axis, keepDims: true })))],
+  shape: ([x]) => floatType("softmax", x),
+  gradient: (dy, { output, params: { axis } }) => [
+    mul(output, sub(dy, sum(mul(dy, output), { axis, keepDims: true }))),
+  ],
   onnx: (graph, [x], { axis }) => graph.node("Softmax", [x], { axis }),
 });
 
@@ -25,7 +27,7 @@ export const softmax = (x: Tensor, { axis = -1 }: { readonly axis?: number } = {
   softmaxPrimitive(x, { axis: normalizeAxis("softmax", axis, x.rank) });
 
 const logSoftmaxPrimitive = primitive<[x: Tensor], AxisParams>("logSoftmax", {
-  shape: ([x]) => (checkFloat("logSoftmax", x.dtype), x),
+  shape: ([x]) => floatType("logSoftmax", x),
   gradient: (dy, { output, params: { axis } }) => [sub(dy, mul(exp(output), sum(dy, { axis, keepDims: true })))],
   onnx: (graph, [x], { axis }) => graph.node("LogSoftmax", [x], { axis }),
 });
@@ -39,9 +41,14 @@ const layerNormPrimitive = multiPrimitive<{ readonly eps: number }>({
   types: ([x, scale, bias]) => {
     const { shape, dtype } = x as TensorType;
     const width = shape.at(-1);
-    for (const [name, p] of [["scale", scale], ["bias", bias]] as const) {
+    for (const [name, p] of [
+      ["scale", scale],
+      ["bias", bias],
+    ] as const) {
       if (p?.shape.length !== 1 || p.shape[0] !== width || p.dtype !== dtype) {
-        throw new TypeError(`layerNormalize: expected ${name} ${dtype}[${width}] for x ${showShape(shape)}, got ${p?.dtype}${showShape(p?.shape ?? [])}`);
+        throw new TypeError(
+          `layerNormalize: expected ${name} ${dtype}[${width}] for x ${showShape(shape)}, got ${p?.dtype}${showShape(p?.shape ?? [])}`,
+        );
       }
     }
     const kept = [...shape.slice(0, -1), 1];
@@ -75,7 +82,12 @@ const layerNormPrimitive = multiPrimitive<{ readonly eps: number }>({
  * `(x - mean) / √(variance + eps) · scale + bias` over the last axis; `scale` and `bias` have its extent.
  * Source: Ba et al. 2016, arXiv:1607.06450.
  */
-export const layerNormalize = (x: Tensor, scale: Tensor, bias: Tensor, { eps = 1e-5 }: { readonly eps?: number } = {}): Tensor => {
+export const layerNormalize = (
+  x: Tensor,
+  scale: Tensor,
+  bias: Tensor,
+  { eps = 1e-5 }: { readonly eps?: number } = {},
+): Tensor => {
   if (x.rank === 0) throw new RangeError("layerNormalize: expected at least one axis, got a scalar");
   checkFloat("layerNormalize", x.dtype);
   return layerNormPrimitive([x, scale, bias], { eps })[0] as Tensor;

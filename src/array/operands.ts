@@ -1,6 +1,6 @@
 /** Tidying of operands: plain numbers become constants of the type that the tensor operands have. */
 import { type DType, isFloat } from "./dtype.ts";
-import { describe, scalar, Tensor } from "./tensor.ts";
+import { describe, scalar, Tensor, type TensorType } from "./tensor.ts";
 
 /** A tensor, or a number or boolean that takes the element type of the tensor it meets. */
 export type TensorLike = Tensor | number | boolean;
@@ -27,4 +27,10 @@ export const asTensor = (operation: string, x: TensorLike): Tensor => alike(oper
 /** Throws unless the tensor holds floats. */
 export function checkFloat(operation: string, dtype: DType): void {
   if (!isFloat(dtype)) throw new TypeError(`${operation}: expected a float tensor, got ${dtype}; cast it first`);
+}
+
+/** The type itself, checked to be of floats: the shape rule of elementwise functions. */
+export function floatType(operation: string, x: TensorType): TensorType {
+  checkFloat(operation, x.dtype);
+  return x;
 }

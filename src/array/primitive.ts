@@ -34,7 +34,12 @@ export function primitive<In extends readonly Tensor[], P>(name: string, rules: 
     gradient: rules.gradient
       ? ([dy], { inputs, outputs, params, needs }) =>
           dy && rules.gradient
-            ? (rules.gradient(dy, { inputs: inputs as unknown as In, output: outputs[0] as Tensor, params, needs }) as readonly (Tensor | null)[])
+            ? (rules.gradient(dy, {
+                inputs: inputs as unknown as In,
+                output: outputs[0] as Tensor,
+                params,
+                needs,
+              }) as readonly (Tensor | null)[])
             : inputs.map(() => null)
       : null,
     onnx: (graph, inputs, node) => [

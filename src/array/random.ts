@@ -43,14 +43,17 @@ function mixNodes(graph: OnnxBuilder, word: string): string {
     return graph.node("BitwiseXor", [x, graph.cast(shifted, "int32")]);
   };
   let x = word;
-  for (const { shift, factor } of rounds) x = graph.node("Mul", [xorShift(x, shift), graph.scalar(factor | 0, "int32")]);
+  for (const { shift, factor } of rounds)
+    x = graph.node("Mul", [xorShift(x, shift), graph.scalar(factor | 0, "int32")]);
   return xorShift(x, 16);
 }
 
 const bits = primitive<[key: Tensor], { readonly shape: Shape }>("randomBits", {
   shape: ([key], { shape }) => {
     if (key.dtype !== "int32" || key.shape.length !== 1 || key.shape[0] !== 2) {
-      throw new TypeError(`random: expected a key made by key(seed), fold or split, got ${key.dtype} of shape [${key.shape.join(", ")}]`);
+      throw new TypeError(
+        `random: expected a key made by key(seed), fold or split, got ${key.dtype} of shape [${key.shape.join(", ")}]`,
+      );
     }
     return { shape, dtype: "int32" };
   },
@@ -58,7 +61,11 @@ const bits = primitive<[key: Tensor], { readonly shape: Shape }>("randomBits", {
   onnx: (graph, [key], { shape }) => {
     const words = graph.nodes("Split", [key], 2, { axis: 0, num_outputs: 2 }) as [string, string];
     const size = sizeOf(shape);
-    const counter = graph.node("Range", [graph.scalar(0, "int32"), graph.scalar(size, "int32"), graph.scalar(1, "int32")]);
+    const counter = graph.node("Range", [
+      graph.scalar(0, "int32"),
+      graph.scalar(size, "int32"),
+      graph.scalar(1, "int32"),
+    ]);
     const first = mixNodes(graph, graph.node("BitwiseXor", [counter, words[0]]));
     const second = mixNodes(graph, graph.node("Add", [first, words[1]]));
     return graph.node("Reshape", [second, graph.int64s(shape)], { allowzero: 1 });
@@ -68,13 +75,17 @@ const bits = primitive<[key: Tensor], { readonly shape: Shape }>("randomBits", {
 /** Uniform random 32-bit words as int32. */
 export function randomBits(key: Key, shape: Shape): Tensor {
   checkShape("randomBits", shape);
-  if (sizeOf(shape) > 2 ** 31 - 1) throw new RangeError(`randomBits: at most 2^31 - 1 numbers a key, got ${sizeOf(shape)}; fold a new key for each part`);
+  if (sizeOf(shape) > 2 ** 31 - 1)
+    throw new RangeError(
+      `randomBits: at most 2^31 - 1 numbers a key, got ${sizeOf(shape)}; fold a new key for each part`,
+    );
   return bits(key, { shape });
 }
 
 /** A key from a seed: a whole number of up to 53 bits. */
 export function key(seed: number): Key {
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`key: expected a whole number as the seed, got ${describe(seed)}`);
+  if (!Number.isSafeInteger(seed))
+    throw new RangeError(`key: expected a whole number as the seed, got ${describe(seed)}`);
   return fromData({ shape: [2], dtype: "int32" }, Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0));
 }
 
@@ -93,7 +104,10 @@ export function fold(parent: Key, part: number | string | Tensor): Key {
   const word =
     part instanceof Tensor
       ? reshape(cast(part, "int32"), [1])
-      : fromData({ shape: [1], dtype: "int32" }, Int32Array.of(typeof part === "string" ? hashName(part) : wholeNumber(part)));
+      : fromData(
+          { shape: [1], dtype: "int32" },
+          Int32Array.of(typeof part === "string" ? hashName(part) : wholeNumber(part)),
+        );
   // Both words of the child depend on both words of the parent and on the part.
   const [k0, k1] = [slice(parent, { starts: [0], stops: [1] }), slice(parent, { starts: [1], stops: [2] })];
   return randomBits(concat([add(mul(word, 0x3c6ef372), k1), add(k0, 0x1b873593)]), [2]);
@@ -117,7 +131,11 @@ export interface UniformOptions {
 }
 
 /** Uniform numbers in `[min, max)`, in steps of 2^-24 of the range. */
-export function uniform(source: Key, shape: Shape, { min = 0, max = 1, dtype = "float32" }: UniformOptions = {}): Tensor {
+export function uniform(
+  source: Key,
+  shape: Shape,
+  { min = 0, max = 1, dtype = "float32" }: UniformOptions = {},
+): Tensor {
   checkFloat("uniform", dtype);
   // The top 24 bits, all that a float32 can tell apart; the division is exact, so every runtime agrees to the bit.
   const fraction = mul(unsigned(randomBits(source, shape)), 2 ** -24);
@@ -139,7 +157,11 @@ const unsigned = (words: Tensor): Tensor => top24(words, {});
 export function normal(
   source: Key,
   shape: Shape,
-  { mean = 0, std = 1, dtype = "float32" }: { readonly mean?: number; readonly std?: number; readonly dtype?: DType } = {},
+  {
+    mean = 0,
+    std = 1,
+    dtype = "float32",
+  }: { readonly mean?: number; readonly std?: number; readonly dtype?: DType } = {},
 ): Tensor {
   checkFloat("normal", dtype);
   const [a, b] = split(source, 2) as [Key, Key];
@@ -153,10 +175,16 @@ export function normal(
 export const bernoulli = (source: Key, shape: Shape, p: number | Tensor): Tensor => less(uniform(source, shape), p);
 
 /** Whole numbers (int32) from `min` to `max - 1`; the range may hold up to 2^24 values. */
-export function randomInteger(source: Key, shape: Shape, { min = 0, max }: { readonly min?: number; readonly max: number }): Tensor {
+export function randomInteger(
+  source: Key,
+  shape: Shape,
+  { min = 0, max }: { readonly min?: number; readonly max: number },
+): Tensor {
   const range = max - min;
   if (!Number.isInteger(min) || !Number.isInteger(range) || range < 1 || range > 2 ** 24) {
-    throw new RangeError(`randomInteger: expected whole numbers with 1 to 2^24 values between them, got ${min} and ${max}`);
+    throw new RangeError(
+      `randomInteger: expected whole numbers with 1 to 2^24 values between them, got ${min} and ${max}`,
+    );
   }
   return add(cast(mul(uniform(source, shape), range), "int32"), min);
 }
@@ -172,4 +200,3 @@ export function categorical(source: Key, logits: Tensor): Tensor {
   const u = mul(add(unsigned(randomBits(source, logits.shape)), 0.5), 2 ** -24);
   return argMax(add(logits, cast(neg(log(neg(log(u)))), logits.dtype)), { axis: -1 });
 }
-

@@ -27,7 +27,8 @@ function reduction(name: string, onnx: string, { gradient, empty }: { gradient: 
   const apply = primitive<[x: Tensor], ReduceParams>(name, {
     shape: ([x], { axes, keepDims }) => {
       if (x.dtype === "bool") throw new TypeError(`${name}: expected numbers, got bool; cast it first`);
-      if (!empty && axes.some((axis) => x.shape[axis] === 0)) throw new RangeError(`${name}: an axis of 0 elements has no ${name}`);
+      if (!empty && axes.some((axis) => x.shape[axis] === 0))
+        throw new RangeError(`${name}: an axis of 0 elements has no ${name}`);
       return { shape: reducedShape(x.shape, axes, keepDims), dtype: x.dtype };
     },
     gradient: (dy, { inputs: [x], output, params: { axes } }) => {
@@ -44,7 +45,8 @@ function reduction(name: string, onnx: string, { gradient, empty }: { gradient: 
       return narrow ? graph.cast(reduced, "uint8") : reduced;
     },
   });
-  return (x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor => apply(x, { axes: normalizeAxes(name, axis, x.rank), keepDims });
+  return (x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor =>
+    apply(x, { axes: normalizeAxes(name, axis, x.rank), keepDims });
 }
 
 /** Elements that equal the extreme share its gradient. */
@@ -145,7 +147,8 @@ interface CumulativeParams {
 
 const cumulative: Primitive<[x: Tensor], CumulativeParams> = primitive("cumulativeSum", {
   shape: ([x]) => {
-    if (x.dtype === "bool" || x.dtype === "uint8") throw new TypeError(`cumulativeSum: expected numbers wider than a byte, got ${x.dtype}; cast it first`);
+    if (x.dtype === "bool" || x.dtype === "uint8")
+      throw new TypeError(`cumulativeSum: expected numbers wider than a byte, got ${x.dtype}; cast it first`);
     return x;
   },
   // Element s enters every later sum, so its gradient is the sum of theirs: the same operation, backwards.
@@ -157,13 +160,20 @@ const cumulative: Primitive<[x: Tensor], CumulativeParams> = primitive("cumulati
 /** Running sum along an axis, `y_t = Σ_{s ≤ t} x_s`; `exclusive` leaves out `x_t`, `reverse` sums from the end. */
 export function cumulativeSum(
   x: Tensor,
-  { axis, reverse = false, exclusive = false }: { readonly axis: number; readonly reverse?: boolean; readonly exclusive?: boolean },
+  {
+    axis,
+    reverse = false,
+    exclusive = false,
+  }: { readonly axis: number; readonly reverse?: boolean; readonly exclusive?: boolean },
 ): Tensor {
   return cumulative(x, { axis: normalizeAxis("cumulativeSum", axis, x.rank), reverse, exclusive });
 }
 
 /** `start, start + step, …` before `stop`; a number counts from 0. int32 by default. */
-export function arange(range: number | { readonly start: number; readonly stop: number; readonly step?: number }, dtype: Tensor["dtype"] = "int32"): Tensor {
+export function arange(
+  range: number | { readonly start: number; readonly stop: number; readonly step?: number },
+  dtype: Tensor["dtype"] = "int32",
+): Tensor {
   const { start, stop, step = 1 } = typeof range === "number" ? { start: 0, stop: range } : range;
   if (!Number.isFinite(start) || !Number.isFinite(stop) || !Number.isFinite(step) || step === 0) {
     throw new RangeError(`arange: expected finite numbers and a step other than 0, got ${start}, ${stop}, ${step}`);

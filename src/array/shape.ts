@@ -32,7 +32,8 @@ export function normalizeAxis(operation: string, axis: number, rank: number): nu
 export function normalizeAxes(operation: string, axis: number | readonly number[] | undefined, rank: number): number[] {
   if (axis === undefined) return Array.from({ length: rank }, (_, i) => i);
   const axes = (typeof axis === "number" ? [axis] : axis).map((a) => normalizeAxis(operation, a, rank));
-  if (new Set(axes).size !== axes.length) throw new RangeError(`${operation}: axes ${showShape(axes)} name one axis twice`);
+  if (new Set(axes).size !== axes.length)
+    throw new RangeError(`${operation}: axes ${showShape(axes)} name one axis twice`);
   return axes.sort((a, b) => a - b);
 }
 
@@ -44,7 +45,9 @@ export function broadcastShapes(operation: string, ...shapes: Shape[]): number[]
     for (const shape of shapes) {
       const n = shape[shape.length - rank + i] ?? 1;
       if (n !== 1 && extent !== 1 && n !== extent) {
-        throw new RangeError(`${operation}: shapes ${shapes.map(showShape).join(" and ")} do not broadcast (${extent} against ${n})`);
+        throw new RangeError(
+          `${operation}: shapes ${shapes.map(showShape).join(" and ")} do not broadcast (${extent} against ${n})`,
+        );
       }
       if (n !== 1) extent = n;
     }

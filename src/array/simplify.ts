@@ -1,14 +1,25 @@
 /** Simplification of graphs: dead code, common subexpressions, constant folding, algebra. Values are not changed. */
-import { bytesOf, elementsText, isFloat } from "./dtype.ts";
-import { broadcastTo, reshape, transpose } from "./layout.ts";
-import { nodesOf, printGraph, Substitution } from "./graph.ts";
-import { sameShape } from "./shape.ts";
-import { applyPrimitive, constantData, type Graph, inNewScope, type Node, placeholder, scalar, scalarValue, type Tensor } from "./tensor.ts";
+
 import { cast } from "./compare.ts";
-import { matmul } from "./linear.ts";
-import { scatterAddAlong } from "./indexing.ts";
-import { sum } from "./reduce.ts";
+import { bytesOf, elementsText, isFloat } from "./dtype.ts";
 import { mul, neg, reciprocal } from "./elementwise.ts";
+import { nodesOf, printGraph, Substitution } from "./graph.ts";
+import { scatterAddAlong } from "./indexing.ts";
+import { broadcastTo, reshape, transpose } from "./layout.ts";
+import { matmul } from "./linear.ts";
+import { sum } from "./reduce.ts";
+import { sameShape } from "./shape.ts";
+import {
+  applyPrimitive,
+  constantData,
+  type Graph,
+  inNewScope,
+  type Node,
+  placeholder,
+  scalar,
+  scalarValue,
+  type Tensor,
+} from "./tensor.ts";
 
 /** A simpler tensor for the first output of a node, or null. `known` finds a tensor that the graph computes anyway. */
 type Rewrite = (node: Node<never>, known: (x: Tensor) => Tensor | undefined) => Tensor | null;
@@ -44,7 +55,9 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     if (divisor !== null && isFloat(result(node).dtype) && Number.isInteger(Math.log2(Math.abs(divisor)))) {
       return mul(operand(node, 0), 1 / divisor);
     }
-    return scalarValue(operand(node, 0)) === 1 && isFloat(result(node).dtype) ? as(node, reciprocal(operand(node, 1))) : null;
+    return scalarValue(operand(node, 0)) === 1 && isFloat(result(node).dtype)
+      ? as(node, reciprocal(operand(node, 1)))
+      : null;
   },
   neg: (node) => {
     const inner = operand(node, 0).node;
@@ -59,7 +72,10 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     const inner = operand(node, 0).node;
     if (inner.rules.name !== "transpose") return null;
     const [outer, first] = [param<number[]>(node, "permutation"), param<number[]>(inner, "permutation")];
-    return transpose(operand(inner, 0), outer.map((axis) => first[axis] as number));
+    return transpose(
+      operand(inner, 0),
+      outer.map((axis) => first[axis] as number),
+    );
   },
   // Only the last shape counts.
   reshape: (node) => {
@@ -81,7 +97,9 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
     if (inner.rules.name !== "cast") return null;
     const source = operand(inner, 0);
     const between = operand(node, 0).dtype;
-    const widened = source.dtype === "bool" || (bytesOf(between) > bytesOf(source.dtype) && isFloat(between) >= isFloat(source.dtype));
+    const widened =
+      source.dtype === "bool" ||
+      (bytesOf(between) > bytesOf(source.dtype) && isFloat(between) >= isFloat(source.dtype));
     return widened && source.dtype === dtype ? cast(source, dtype) : null;
   },
   where: (node) => {
@@ -106,7 +124,8 @@ function scatterOntoNegative(node: Node<never>): Tensor | null {
 function sumOfScatter(node: Node<never>): Tensor | null {
   const scattered = operand(node, 0);
   const axes = param<readonly number[]>(node, "axes");
-  if (!isScatterOnZeros(scattered) || axes.length !== 1 || axes[0] !== param<number>(scattered.node, "axis")) return null;
+  if (!isScatterOnZeros(scattered) || axes.length !== 1 || axes[0] !== param<number>(scattered.node, "axis"))
+    return null;
   return sum(operand(scattered.node, 2), { axis: axes, keepDims: param<boolean>(node, "keepDims") });
 }
 
@@ -118,7 +137,10 @@ function sumThroughProduct(node: Node<never>, known: (x: Tensor) => Tensor | und
   const product = operand(node, 0).node;
   const axes = param<readonly number[]>(node, "axes");
   if (product.rules.name !== "mul" || axes.length !== 1 || axes[0] !== operand(node, 0).rank - 1) return null;
-  for (const [i, k] of [[0, 1], [1, 0]] as const) {
+  for (const [i, k] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
     const [scores, y] = [operand(product, i), operand(product, k)];
     const { rules, inputs } = scores.node;
     if (rules.name !== "matmul" || param(scores.node, "transposeA") || !param(scores.node, "transposeB")) continue;
@@ -145,7 +167,8 @@ function dropBroadcast(inputs: readonly Tensor[], node: Node<never>): readonly T
   const kept = [...inputs];
   kept.forEach((x, i) => {
     const others = kept.filter((_, k) => k !== i);
-    if (x.node.rules.name === "broadcastTo" && others.some((other) => sameShape(other.shape, shape))) kept[i] = operand(x.node, 0);
+    if (x.node.rules.name === "broadcastTo" && others.some((other) => sameShape(other.shape, shape)))
+      kept[i] = operand(x.node, 0);
   });
   return kept;
 }
@@ -172,12 +195,18 @@ export function simplify(graph: Graph): Graph {
       return input;
     });
     const table = new Map<string, readonly Tensor[]>();
-    const rewritten = (node: Node<never>): Tensor | null => foldScalars(node) ?? rewrites[node.rules.name]?.(node, known) ?? null;
+    const rewritten = (node: Node<never>): Tensor | null =>
+      foldScalars(node) ?? rewrites[node.rules.name]?.(node, known) ?? null;
     const known = (x: Tensor): Tensor | undefined => table.get(nodeKey(x.node))?.[x.index];
     /** Simplifies freshly made nodes until nothing changes. */
     const settle = (x: Tensor): Tensor => {
       let current = x;
-      for (let next = rewritten(current.node); next; next = current.node.outputs.length === 1 ? rewritten(current.node) : null) current = next;
+      for (
+        let next = rewritten(current.node);
+        next;
+        next = current.node.outputs.length === 1 ? rewritten(current.node) : null
+      )
+        current = next;
       return share(current);
     };
     /** The first tensor that was computed in the same way. */
@@ -194,7 +223,7 @@ export function simplify(graph: Graph): Graph {
       }
       const operands = node.inputs.map((x) => substitution.get(x));
       if (node.rules.name === "attachGradient") {
-        node.outputs.forEach((y, i) => substitution.set(y, operands[i] as Tensor));
+        for (const [i, y] of node.outputs.entries()) substitution.set(y, operands[i] as Tensor);
         continue;
       }
       const bodies = node.bodies.map(simplify);
@@ -224,4 +253,5 @@ function constantKey(x: Tensor): string | undefined {
 }
 
 /** JSON writes NaN and the infinities as null, which would make different nodes equal. */
-const plainNumber = (_: string, value: unknown): unknown => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value);
+const plainNumber = (_: string, value: unknown): unknown =>
+  typeof value === "number" && !Number.isFinite(value) ? String(value) : value;

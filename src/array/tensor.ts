@@ -1,5 +1,5 @@
 /** The graph that programs are traced into: tensors, the nodes that compute them, and the scopes they are made in. */
-import { type DType, type HostArray, getElement, isFloat, setElement, allocate, storesIn } from "./dtype.ts";
+import { allocate, type DType, getElement, type HostArray, isFloat, setElement, storesIn } from "./dtype.ts";
 import type { OnnxBuilder } from "./onnx/builder.ts";
 import { checkShape, type Shape, showShape, sizeOf } from "./shape.ts";
 
@@ -163,7 +163,9 @@ export function fromData(type: TensorType, data: HostArray): Tensor {
     throw new TypeError(`tensor: ${type.dtype} is stored in another kind of array than ${data.constructor.name}`);
   }
   if (data.length !== sizeOf(type.shape)) {
-    throw new RangeError(`tensor: shape ${showShape(type.shape)} needs ${sizeOf(type.shape)} values, got ${data.length}`);
+    throw new RangeError(
+      `tensor: shape ${showShape(type.shape)} needs ${sizeOf(type.shape)} values, got ${data.length}`,
+    );
   }
   return applyPrimitive(constantRules, [], { type, data })[0] as Tensor;
 }

@@ -47,7 +47,13 @@ export function flatten<T>(tree: T): Flat<T> {
       }
       structure.push("}");
     } else if (value === undefined || value === null || ["number", "string", "boolean"].includes(typeof value)) {
-      structure.push(typeof value === "number" ? (Object.is(value, -0) ? "-0" : String(value)) : (JSON.stringify(value) ?? "undefined"));
+      structure.push(
+        typeof value === "number"
+          ? Object.is(value, -0)
+            ? "-0"
+            : String(value)
+          : (JSON.stringify(value) ?? "undefined"),
+      );
     } else {
       throw new TypeError(
         `tree: expected tensors, numbers, strings, booleans, arrays or plain objects, got ${describe(value)}${path ? ` at "${path}"` : ""}`,
@@ -67,7 +73,8 @@ export function flatten<T>(tree: T): Flat<T> {
       const build = (value: unknown): unknown => {
         if (value instanceof Tensor) return others[next++];
         if (Array.isArray(value)) return value.map(build);
-        if (isPlainObject(value)) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, build(item)]));
+        if (isPlainObject(value))
+          return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, build(item)]));
         return value;
       };
       return build(tree) as T;

@@ -4,7 +4,15 @@ import { allocate, elementsText, setElement } from "../dtype.ts";
 import { nodesOf } from "../graph.ts";
 import type { Shape } from "../shape.ts";
 import type { Graph, Tensor, TensorType } from "../tensor.ts";
-import { type Attribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxType, type OnnxValue, onnxType } from "./proto.ts";
+import {
+  type Attribute,
+  type OnnxGraph,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxType,
+  type OnnxValue,
+  onnxType,
+} from "./proto.ts";
 
 /** Numbers become int attributes; `graph.float(x)` makes a float one. */
 type AttributeValue = number | string | readonly number[] | Attribute;
@@ -44,7 +52,12 @@ export class OnnxBuilder {
   }
 
   /** Adds a node with several outputs and gives their names. */
-  nodes(op: string, inputs: readonly string[], outputs: number, attributes: Readonly<Record<string, AttributeValue>> = {}): string[] {
+  nodes(
+    op: string,
+    inputs: readonly string[],
+    outputs: number,
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+  ): string[] {
     const names = Array.from({ length: outputs }, () => this.#fresh(op));
     const list = Object.entries(attributes).map(([name, value]) => [name, toAttribute(value)] as const);
     this.#nodes.push({ op, domain: "", inputs, outputs: names, attributes: list });
@@ -58,7 +71,10 @@ export class OnnxBuilder {
   }
 
   /** A constant tensor; equal small ones are stored once. */
-  constant({ shape, dtype }: { readonly shape: Shape; readonly dtype: OnnxType }, data: HostArray | Uint32Array): string {
+  constant(
+    { shape, dtype }: { readonly shape: Shape; readonly dtype: OnnxType },
+    data: HostArray | Uint32Array,
+  ): string {
     const key = data.length <= 64 ? `${dtype}[${shape}]${elementsText(data)}` : undefined;
     const known = key === undefined ? undefined : this.#model.known.get(key);
     if (known) return known;
@@ -91,10 +107,16 @@ export class OnnxBuilder {
   }
 
   /** A nested graph in which names of this one can be used. */
-  subgraph(name: string, build: (inner: OnnxBuilder) => { inputs: readonly OnnxValue[]; outputs: readonly OnnxValue[] }): Attribute {
+  subgraph(
+    name: string,
+    build: (inner: OnnxBuilder) => { inputs: readonly OnnxValue[]; outputs: readonly OnnxValue[] },
+  ): Attribute {
     const inner = new OnnxBuilder(this.#model);
     const { inputs, outputs } = build(inner);
-    return { kind: "graph", value: { name: this.#fresh(name), nodes: inner.#nodes, initializers: [], inputs, outputs } };
+    return {
+      kind: "graph",
+      value: { name: this.#fresh(name), nodes: inner.#nodes, initializers: [], inputs, outputs },
+    };
   }
 
   /** Names an input of this graph. */
@@ -123,7 +145,11 @@ export class OnnxBuilder {
     this.#used = new Set([...graph.outputs, ...nodes.flatMap((node) => node.inputs)]);
     for (const node of nodes) {
       if (node.rules.name === "input") continue;
-      const outputs = node.rules.onnx(this, node.inputs.map((x) => names.get(x) as string), node);
+      const outputs = node.rules.onnx(
+        this,
+        node.inputs.map((x) => names.get(x) as string),
+        node,
+      );
       node.outputs.forEach((y, i) => {
         if (outputs[i] !== undefined) names.set(y, outputs[i]);
       });
@@ -139,7 +165,13 @@ export class OnnxBuilder {
 
   /** The finished graph. */
   finish(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): OnnxGraph {
-    return { name, nodes: this.#nodes.map((node) => rename(node, this.#model.renamed)), initializers: this.#model.initializers, inputs, outputs };
+    return {
+      name,
+      nodes: this.#nodes.map((node) => rename(node, this.#model.renamed)),
+      initializers: this.#model.initializers,
+      inputs,
+      outputs,
+    };
   }
 }
 
@@ -152,7 +184,13 @@ function rename(node: OnnxNode, names: ReadonlyMap<string, string>): OnnxNode {
     outputs: node.outputs.map(finalName),
     attributes: node.attributes.map(([name, attribute]) =>
       attribute.kind === "graph"
-        ? [name, { kind: "graph", value: { ...attribute.value, nodes: attribute.value.nodes.map((inner) => rename(inner, names)) } }]
+        ? [
+            name,
+            {
+              kind: "graph",
+              value: { ...attribute.value, nodes: attribute.value.nodes.map((inner) => rename(inner, names)) },
+            },
+          ]
         : [name, attribute],
     ),
   };
@@ -163,4 +201,3 @@ function toAttribute(value: AttributeValue): Attribute {
   if (typeof value === "string") return { kind: "string", value };
   return Array.isArray(value) ? { kind: "ints", value } : (value as Attribute);
 }
-

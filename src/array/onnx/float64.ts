@@ -7,15 +7,18 @@ const number = (graph: OnnxBuilder, value: number): string => graph.scalar(value
 
 /** `c0 + q·(c1 + q·(c2 + …))`. */
 function polynomial(graph: OnnxBuilder, q: string, coefficients: readonly number[]): string {
-  return coefficients.slice(0, -1).reduceRight(
-    (sum, c) => graph.node("Add", [graph.node("Mul", [sum, q]), number(graph, c)]),
-    number(graph, coefficients[coefficients.length - 1] as number),
-  );
+  return coefficients
+    .slice(0, -1)
+    .reduceRight(
+      (sum, c) => graph.node("Add", [graph.node("Mul", [sum, q]), number(graph, c)]),
+      number(graph, coefficients[coefficients.length - 1] as number),
+    );
 }
 
 const square = (graph: OnnxBuilder, x: string): string => graph.node("Mul", [x, x]);
 const oneMinusSquare: Lowering = (graph, x) => graph.node("Sub", [number(graph, 1), square(graph, x)]);
-const squarePlus = (graph: OnnxBuilder, x: string, c: number): string => graph.node("Add", [square(graph, x), number(graph, c)]);
+const squarePlus = (graph: OnnxBuilder, x: string, c: number): string =>
+  graph.node("Add", [square(graph, x), number(graph, c)]);
 
 /** `log(x + √(x² + c))`, for asinh (c = 1, on |x|) and acosh (c = -1). */
 const logOfSum = (graph: OnnxBuilder, x: string, c: number): string =>
@@ -32,14 +35,22 @@ const atan: Lowering = (graph, x) => {
       graph.node("Sign", [y]),
       graph.node("Add", [inverse, graph.node("Sqrt", [squarePlus(graph, inverse, 1)])]),
     ]);
-    const small = graph.node("Div", [y, graph.node("Add", [number(graph, 1), graph.node("Sqrt", [squarePlus(graph, y, 1)])])]);
+    const small = graph.node("Div", [
+      y,
+      graph.node("Add", [number(graph, 1), graph.node("Sqrt", [squarePlus(graph, y, 1)])]),
+    ]);
     y = graph.node("Where", [graph.node("Greater", [size, number(graph, 1)]), large, small]);
   }
-  const series = polynomial(graph, square(graph, y), Array.from({ length: 13 }, (_, n) => (8 * (-1) ** n) / (2 * n + 1)));
+  const series = polynomial(
+    graph,
+    square(graph, y),
+    Array.from({ length: 13 }, (_, n) => (8 * (-1) ** n) / (2 * n + 1)),
+  );
   return graph.node("Mul", [y, series]);
 };
 
-const asin: Lowering = (graph, x) => atan(graph, graph.node("Div", [x, graph.node("Sqrt", [oneMinusSquare(graph, x)])]));
+const asin: Lowering = (graph, x) =>
+  atan(graph, graph.node("Div", [x, graph.node("Sqrt", [oneMinusSquare(graph, x)])]));
 
 /** `2/√π e^(-x²) x Σ (2x²)^n / (2n+1)!!` on |x| < 6, beyond which it is ±1 in float64; no term cancels another. */
 const erf: Lowering = (graph, x) => {
@@ -54,11 +65,13 @@ const erf: Lowering = (graph, x) => {
   return graph.node("Mul", [graph.node("Mul", [limited, scale]), polynomial(graph, q, coefficients)]);
 };
 
-const hyperbolic = (operation: "Add" | "Sub"): Lowering => (graph, x) =>
-  graph.node("Mul", [
-    graph.node(operation, [graph.node("Exp", [x]), graph.node("Exp", [graph.node("Neg", [x])])]),
-    number(graph, 0.5),
-  ]);
+const hyperbolic =
+  (operation: "Add" | "Sub"): Lowering =>
+  (graph, x) =>
+    graph.node("Mul", [
+      graph.node(operation, [graph.node("Exp", [x]), graph.node("Exp", [graph.node("Neg", [x])])]),
+      number(graph, 0.5),
+    ]);
 
 /** `x/2 · (1 + t)`, both forms of GELU. */
 const halfTimesOnePlus = (graph: OnnxBuilder, x: string, t: string): string =>
@@ -91,7 +104,14 @@ export const float64Lowering: Readonly<Record<string, Lowering>> = {
   erf,
   gelu: (graph, x) => halfTimesOnePlus(graph, x, erf(graph, graph.node("Mul", [x, number(graph, Math.SQRT1_2)]))),
   geluTanh: (graph, x) => {
-    const cubic = graph.node("Add", [x, graph.node("Mul", [graph.node("Mul", [x, square(graph, x)]), number(graph, 0.044715)])]);
-    return halfTimesOnePlus(graph, x, graph.node("Tanh", [graph.node("Mul", [cubic, number(graph, Math.sqrt(2 / Math.PI))])]));
+    const cubic = graph.node("Add", [
+      x,
+      graph.node("Mul", [graph.node("Mul", [x, square(graph, x)]), number(graph, 0.044715)]),
+    ]);
+    return halfTimesOnePlus(
+      graph,
+      x,
+      graph.node("Tanh", [graph.node("Mul", [cubic, number(graph, Math.sqrt(2 / Math.PI))])]),
+    );
   },
 };

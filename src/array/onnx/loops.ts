@@ -18,22 +18,35 @@ interface ScanShape {
 }
 
 /** `scan` as an ONNX Scan. Outputs as the primitive declares them; undefined for stacks that nobody reads. */
-export function scanNodes(graph: OnnxBuilder, operands: readonly string[], shape: ScanShape, body: Graph, outputs: readonly Tensor[]): string[] {
+export function scanNodes(
+  graph: OnnxBuilder,
+  operands: readonly string[],
+  shape: ScanShape,
+  body: Graph,
+  outputs: readonly Tensor[],
+): string[] {
   const { carries, sequences, length, reverse } = shape;
   const captured = operands.slice(carries + sequences);
   const steps = body.outputs.length - carries;
   const stacks = outputs.slice(carries).map((y) => graph.isUsed(y));
   const kept = stacks.filter(Boolean).length;
   // Scan counts its steps by a sequence; where there is none, one of single bytes does.
-  const walked = sequences > 0 ? operands.slice(carries, carries + sequences) : [graph.constant({ shape: [length], dtype: "uint8" }, new Uint8Array(length))];
+  const walked =
+    sequences > 0
+      ? operands.slice(carries, carries + sequences)
+      : [graph.constant({ shape: [length], dtype: "uint8" }, new Uint8Array(length))];
   const inner = graph.subgraph("step", (step) => {
     const inputs: OnnxValue[] = body.inputs.slice(0, carries + sequences).map((x) => step.input(x));
     const names = inputs.map(({ name }) => name);
     if (sequences === 0) inputs.push(step.input({ shape: [], dtype: "uint8" }));
     const results = step.emit(body, [...names, ...captured]);
     const after = results.slice(0, carries).map((name, i) => step.output(name, body.outputs[i] as Tensor));
-    const perStep = results.slice(carries).flatMap((name, i) => (stacks[i] ? [step.output(name, body.outputs[carries + i] as Tensor)] : []));
-    const history = names.slice(0, carries).flatMap((name, i) => (stacks[steps + i] ? [step.output(name, body.inputs[i] as Tensor)] : []));
+    const perStep = results
+      .slice(carries)
+      .flatMap((name, i) => (stacks[i] ? [step.output(name, body.outputs[carries + i] as Tensor)] : []));
+    const history = names
+      .slice(0, carries)
+      .flatMap((name, i) => (stacks[steps + i] ? [step.output(name, body.inputs[i] as Tensor)] : []));
     return { inputs, outputs: [...after, ...perStep, ...history] };
   });
   const direction = Number(reverse);
@@ -53,7 +66,13 @@ interface WhileShape {
 }
 
 /** `whileLoop` as an ONNX Loop, with the history of its carries padded to its bound. */
-export function loopNodes(graph: OnnxBuilder, operands: readonly string[], shape: WhileShape, bodies: readonly [Graph, Graph], outputs: readonly Tensor[]): string[] {
+export function loopNodes(
+  graph: OnnxBuilder,
+  operands: readonly string[],
+  shape: WhileShape,
+  bodies: readonly [Graph, Graph],
+  outputs: readonly Tensor[],
+): string[] {
   const { carries, maxSteps } = shape;
   const [test, body] = bodies;
   const captured = operands.slice(carries);
@@ -80,15 +99,25 @@ export function loopNodes(graph: OnnxBuilder, operands: readonly string[], shape
   });
   const bound = maxSteps === null ? "" : graph.scalar(maxSteps, "int64");
   const kept = history.filter(Boolean).length;
-  const names = graph.nodes("Loop", [bound, start, ...operands.slice(0, carries), graph.scalar(0, "int64")], carries + 1 + kept, { body: inner });
+  const names = graph.nodes(
+    "Loop",
+    [bound, start, ...operands.slice(0, carries), graph.scalar(0, "int64")],
+    carries + 1 + kept,
+    { body: inner },
+  );
   const count = names[carries] as string;
   let next = carries + 1;
   const padded = history.map((used, i) => {
     if (!used) return undefined;
     const { rank, dtype } = outputs[carries + 1 + i] as Tensor;
-    const missing = graph.node("Unsqueeze", [graph.node("Sub", [graph.scalar(maxSteps as number, "int64"), count]), graph.int64s([0])]);
+    const missing = graph.node("Unsqueeze", [
+      graph.node("Sub", [graph.scalar(maxSteps as number, "int64"), count]),
+      graph.int64s([0]),
+    ]);
     const zeros = (n: number) => graph.int64s(Array<number>(n).fill(0));
-    const amounts = graph.node("Concat", rank > 1 ? [zeros(rank), missing, zeros(rank - 1)] : [zeros(rank), missing], { axis: 0 });
+    const amounts = graph.node("Concat", rank > 1 ? [zeros(rank), missing, zeros(rank - 1)] : [zeros(rank), missing], {
+      axis: 0,
+    });
     return graph.node("Pad", [names[next++] as string, amounts, graph.scalar(0, dtype)]);
   });
   return [...names.slice(0, carries + 1), ...padded] as string[];

@@ -121,14 +121,26 @@ function writeTensor({ name, dtype, shape, data }: OnnxInitializer, out: PbfWrit
 
 function writeValue({ name, dtype, shape }: OnnxValue, out: PbfWriter): void {
   out.writeStringField(1, name);
-  out.writeMessage(2, (_, type) => {
-    type.writeMessage(1, (__, tensor) => {
-      tensor.writeVarintField(1, onnxType[dtype]);
-      if (shape) {
-        tensor.writeMessage(2, (___, dims) => {
-          for (const n of shape) dims.writeMessage(1, (extent, dim) => dim.writeVarintField(1, extent), n);
-        }, null);
-      }
-    }, null);
-  }, null);
+  out.writeMessage(
+    2,
+    (_, type) => {
+      type.writeMessage(
+        1,
+        (__, tensor) => {
+          tensor.writeVarintField(1, onnxType[dtype]);
+          if (shape) {
+            tensor.writeMessage(
+              2,
+              (___, dims) => {
+                for (const n of shape) dims.writeMessage(1, (extent, dim) => dim.writeVarintField(1, extent), n);
+              },
+              null,
+            );
+          }
+        },
+        null,
+      );
+    },
+    null,
+  );
 }

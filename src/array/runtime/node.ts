@@ -13,7 +13,10 @@ export const runtime: Runtime = {
       return await openSession(ort, model, sessionOptions(device, threads));
     } catch (error) {
       if (device === "cpu") throw error;
-      throw new Error(`device: "${device}" could not be started on this machine (${reasonOf(error)}); use --device cpu`, { cause: error });
+      throw new Error(
+        `device: "${device}" could not be started on this machine (${reasonOf(error)}); use --device cpu`,
+        { cause: error },
+      );
     }
   },
 };

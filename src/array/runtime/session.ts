@@ -5,7 +5,9 @@ import type { Session, Value } from "./runtime.ts";
 
 /** The part of `onnxruntime-node` and `onnxruntime-web` that is used. */
 export interface OrtPackage {
-  readonly InferenceSession: { create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession> };
+  readonly InferenceSession: {
+    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
   readonly Tensor: TensorConstructor;
 }
 
@@ -13,8 +15,16 @@ export interface OrtPackage {
 const FATAL = 4;
 
 /** Loads a model and wraps it so that runs follow each other and tensors come back as host arrays. */
-export async function openSession(ort: OrtPackage, model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
-  const session = await ort.InferenceSession.create(model, { graphOptimizationLevel: "all", logSeverityLevel: FATAL, ...options });
+export async function openSession(
+  ort: OrtPackage,
+  model: Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<Session> {
+  const session = await ort.InferenceSession.create(model, {
+    graphOptimizationLevel: "all",
+    logSeverityLevel: FATAL,
+    ...options,
+  });
   let last: Promise<unknown> = Promise.resolve();
   return {
     run(inputs) {
@@ -46,10 +56,18 @@ export function reasonOf(error: unknown): string {
   return found ? `${found[1]}: ${status}` : status;
 }
 
-async function runOnce(ort: OrtPackage, session: InferenceSession, inputs: ReadonlyMap<string, Value>): Promise<Map<string, Value>> {
+async function runOnce(
+  ort: OrtPackage,
+  session: InferenceSession,
+  inputs: ReadonlyMap<string, Value>,
+): Promise<Map<string, Value>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, shape, data }] of inputs) {
-    feeds[name] = new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(dtype, data, shape);
+    feeds[name] = new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(
+      dtype,
+      data,
+      shape,
+    );
   }
   const results = await session.run(feeds).catch((error: unknown) => {
     throw new Error(`run: ${reasonOf(error)}`, { cause: error });
