@@ -1,0 +1,21 @@
+/** Losses, optimizers and the training loop. */
+export { type AdamWOptions, type AdamWState, adamW } from "./adamw.ts";
+export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
+export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";
+export { DivergedError } from "./diverged.ts";
+export { type FitOptions, type FitResult, fit } from "./fit.ts";
+export {
+  type BatchSource,
+  type History,
+  type LoopOptions,
+  type LoopResult,
+  type Progress,
+  type Scores,
+  type TrainLoopOptions,
+  trainLoop,
+} from "./loop.ts";
+export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
+export type { Optimizer, Rate } from "./optimizer.ts";
+export { constant, cosine, linearSchedule, type Schedule, stepwise, warmup } from "./schedules.ts";
+export { type SgdOptions, sgd } from "./sgd.ts";
+export { type CompiledSteps, compileSteps, type Metrics, type Step, type StepContext } from "./steps.ts";

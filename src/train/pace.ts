@@ -1,0 +1,69 @@
+/** How many steps go into one run of the graph, and how fast they are. */
+
+/** A run should last about this long: short enough to react to Ctrl-C, long enough that its boundary costs little. */
+const TARGET_SECONDS = 0.3;
+/** Stacked batches of one run should not be larger than this. */
+const BATCH_BYTES = 64 * 2 ** 20;
+const MOST_STEPS = 8192;
+
+export interface PaceOptions {
+  /** Steps in a run; chosen from the time that steps take if undefined. */
+  readonly stepsPerRun: number | undefined;
+  /** Runs never cross a multiple of these, nor `steps`. */
+  readonly stops: readonly number[];
+  readonly steps: number;
+}
+
+/** Plans runs and keeps their time. Its choices never change the numbers that are computed. */
+export class Pace {
+  readonly #options: PaceOptions;
+  readonly #seen = new Set<number>();
+  #length: number;
+  #secondsPerStep: number | null = null;
+  #isGuess = true;
+
+  constructor(options: PaceOptions) {
+    this.#options = options;
+    this.#length = options.stepsPerRun ?? 1;
+  }
+
+  /** Steps of the run that begins after `step` steps. */
+  next(step: number): number {
+    const { stops, steps } = this.#options;
+    const ends = [steps, ...stops.map((every) => (Math.floor(step / every) + 1) * every)];
+    return Math.min(this.#length, ...ends.map((end) => end - step));
+  }
+
+  /** Takes note of a run of `count` steps whose batches held so many bytes. */
+  record(count: number, seconds: number, batchBytes: number): void {
+    const isFirst = !this.#seen.has(count);
+    this.#seen.add(count);
+    // The first run of a length includes its compilation: it tells little unless nothing else is known.
+    if (isFirst && !this.#isGuess) return;
+    const now = seconds / count;
+    this.#secondsPerStep = this.#isGuess ? now : 0.7 * (this.#secondsPerStep as number) + 0.3 * now;
+    if (isFirst) return;
+    if (this.#isGuess && this.#options.stepsPerRun === undefined) this.#length = this.#chosen(now, batchBytes / count);
+    this.#isGuess = false;
+  }
+
+  /** Null before the first run. */
+  get secondsPerStep(): number | null {
+    return this.#secondsPerStep;
+  }
+
+  #chosen(secondsPerStep: number, bytesPerStep: number): number {
+    const { stops, steps } = this.#options;
+    const fitting = Math.max(1, Math.floor(Math.min(TARGET_SECONDS / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), MOST_STEPS)));
+    return dividing(stops.reduce(greatestCommonDivisor, steps), fitting);
+  }
+}
+
+/** A divisor of `whole` close below `wanted`, so that all runs have one length and one graph; else `wanted`. */
+function dividing(whole: number, wanted: number): number {
+  if (whole <= wanted) return whole;
+  for (let divisor = wanted; divisor > wanted / 2; divisor--) if (whole % divisor === 0) return divisor;
+  return wanted;
+}
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
