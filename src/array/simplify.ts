@@ -237,8 +237,17 @@ export function simplify(graph: Graph): Graph {
   });
 }
 
+/** Keys of nodes met before: that of a loop prints its whole body, and each of its many outputs asks for it. */
+const keys = new WeakMap<Node<never>, string>();
+
 /** Equal for nodes that compute the same. */
 function nodeKey(node: Node<never>): string {
+  const known = keys.get(node) ?? makeKey(node);
+  keys.set(node, known);
+  return known;
+}
+
+function makeKey(node: Node<never>): string {
   if (node.rules.name === "input") return `input ${node.id}`;
   if (node.rules.name === "constant") return constantKey(result(node)) ?? `constant ${node.id}`;
   const inputs = node.inputs.map((x) => constantKey(x) ?? `${x.node.id}.${x.index}`).join(" ");
