@@ -4,7 +4,8 @@ import type { Tensor } from "../array/index.ts";
 /** Throws unless each option is a whole number of at least 1. */
 export function checkCount(layer: string, options: { readonly [name: string]: number }): void {
   for (const [name, value] of Object.entries(options)) {
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${layer}: ${name} must be a whole number of at least 1, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new RangeError(`${layer}: ${name} must be a whole number of at least 1, got ${value}`);
   }
 }
 

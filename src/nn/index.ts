@@ -1,4 +1,16 @@
 /** Layers with typed parameters. */
+
+export {
+  type AttendOptions,
+  type AttentionOptions,
+  type AttentionParams,
+  attend,
+  joinHeads,
+  multiHeadAttention,
+  splitHeads,
+} from "./attention.ts";
+export { drop, dropout } from "./dropout.ts";
+export { type EmbeddingOptions, type EmbeddingParams, embedding } from "./embedding.ts";
 export { type FfnOptions, type FfnParams, ffn, type ThreeLayerFfnParams, threeLayerFfn } from "./ffn/dense.ts";
 export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
 export {
@@ -30,3 +42,5 @@ export {
   type TensorLayer,
 } from "./layer.ts";
 export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
+export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
+export { type RotaryOptions, rotary } from "./rotary.ts";

@@ -17,10 +17,12 @@ export const fanInUniform: Initializer = (key, shape, { fanIn }) => {
 };
 
 /** Normal with variance `1/fanIn`. Source: LeCun et al. 1998, "Efficient BackProp". */
-export const lecunNormal: Initializer = (key, shape, { fanIn }) => normal(key, shape, { std: 1 / Math.sqrt(Math.max(1, fanIn)) });
+export const lecunNormal: Initializer = (key, shape, { fanIn }) =>
+  normal(key, shape, { std: 1 / Math.sqrt(Math.max(1, fanIn)) });
 
 /** Normal with variance `2/fanIn`, which keeps the scale of activations through ReLU. Source: He et al. 2015, arXiv:1502.01852. */
-export const heNormal: Initializer = (key, shape, { fanIn }) => normal(key, shape, { std: Math.sqrt(2 / Math.max(1, fanIn)) });
+export const heNormal: Initializer = (key, shape, { fanIn }) =>
+  normal(key, shape, { std: Math.sqrt(2 / Math.max(1, fanIn)) });
 
 /** Uniform in `±√(6/(fanIn + fanOut))`. Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks". */
 export const glorotUniform: Initializer = (key, shape, { fanIn, fanOut }) => {

@@ -51,7 +51,8 @@ export const stateless = <In = Tensor, Out = Tensor>(fn: (x: In, mode?: Mode) =>
 
 type Loose = Layer<Tree, unknown, unknown>;
 
-const asLayer = (part: Part | AnyLayer): Loose => (typeof part === "function" ? stateless((x: unknown) => part(x as Tensor)) : part) as Loose;
+const asLayer = (part: Part | AnyLayer): Loose =>
+  (typeof part === "function" ? stateless((x: unknown) => part(x as Tensor)) : part) as Loose;
 
 /** The mode of a part: its own key, folded from that of the whole by the part's name. */
 export function modeOf(mode: Mode | undefined, part: string | number): Mode | undefined {
@@ -92,12 +93,17 @@ export function compose<L extends { readonly [name: string]: AnyLayer }, In = Te
 }
 
 /** One layer after the other. Parameters are a list with an entry for each; keys are folded by position. */
-export function sequential<const L extends readonly Part[]>(...parts: L): Layer<{ readonly [K in keyof L]: ParamsOf<L[K]> }> {
+export function sequential<const L extends readonly Part[]>(
+  ...parts: L
+): Layer<{ readonly [K in keyof L]: ParamsOf<L[K]> }> {
   const layers = parts.map(asLayer);
   return {
     init: (key) => layers.map((layer, i) => layer.init(fold(key, i))) as never,
     apply: (params, x, mode) =>
-      layers.reduce((h: unknown, layer, i) => layer.apply((params as readonly Tree[])[i] as Tree, h, modeOf(mode, i)), x) as Tensor,
+      layers.reduce(
+        (h: unknown, layer, i) => layer.apply((params as readonly Tree[])[i] as Tree, h, modeOf(mode, i)),
+        x,
+      ) as Tensor,
   };
 }
 
@@ -121,19 +127,26 @@ export function parallel<const L extends { readonly [name: string]: Part }, Out 
   const layers = Object.fromEntries(Object.entries(branches).map(([name, branch]) => [name, asLayer(branch)]));
   if (Object.keys(layers).length === 0) throw new RangeError("parallel: expected at least one branch, got none");
   return compose(layers, (parts, x: Tensor) =>
-    join(Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, (part as (x: unknown) => unknown)(x)])) as never),
+    join(
+      Object.fromEntries(
+        Object.entries(parts).map(([name, part]) => [name, (part as (x: unknown) => unknown)(x)]),
+      ) as never,
+    ),
   ) as never;
 }
 
-const sumOf = (outputs: { readonly [name: string]: Tensor }): Tensor => Object.values(outputs).reduce((total, y) => add(total, y));
+const sumOf = (outputs: { readonly [name: string]: Tensor }): Tensor =>
+  Object.values(outputs).reduce((total, y) => add(total, y));
 
 /** The same layer `count` times in a row, each time with parameters of its own: a list of `count` trees. */
 export function repeat<P extends Tree>(layer: Layer<P>, count: number): Layer<readonly P[]> {
-  if (!Number.isInteger(count) || count < 0) throw new RangeError(`repeat: expected a whole number of copies, got ${count}`);
+  if (!Number.isInteger(count) || count < 0)
+    throw new RangeError(`repeat: expected a whole number of copies, got ${count}`);
   return {
     init: (key) => Array.from({ length: count }, (_, i) => layer.init(fold(key, i))),
     apply: (params, x, mode) => {
-      if (params.length !== count) throw new RangeError(`repeat: expected parameters for ${count} copies, got ${params.length}`);
+      if (params.length !== count)
+        throw new RangeError(`repeat: expected parameters for ${count} copies, got ${params.length}`);
       return params.reduce((h, own, i) => layer.apply(own, h, modeOf(mode, i)), x);
     },
   };

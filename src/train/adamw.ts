@@ -1,5 +1,20 @@
 /** Adam with decoupled weight decay. */
-import { add, cast, div, expm1, flatten, mapTree, mul, neg, sqrt, square, sub, type Tensor, type Tree, zerosLike } from "../array/index.ts";
+import {
+  add,
+  cast,
+  div,
+  expm1,
+  flatten,
+  mapTree,
+  mul,
+  neg,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+  type Tree,
+  zerosLike,
+} from "../array/index.ts";
 import { checkOptions, type Optimizer, type Rate, rateAt } from "./optimizer.ts";
 
 export interface AdamWOptions {
@@ -59,7 +74,10 @@ export function adamW(options: AdamWOptions): Optimizer<AdamWState> {
       });
       return {
         params: rebuild(updated.map(({ weight }) => weight)),
-        state: { first: firsts.rebuild(updated.map(({ first }) => first)), second: seconds.rebuild(updated.map(({ second }) => second)) },
+        state: {
+          first: firsts.rebuild(updated.map(({ first }) => first)),
+          second: seconds.rebuild(updated.map(({ second }) => second)),
+        },
       };
     },
   };

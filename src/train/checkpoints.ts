@@ -20,7 +20,11 @@ export const checkpointPath = (dir: string): string => join(dir, "checkpoint.saf
  * moment, or a full disk, leaves the previous checkpoint whole. Randomness and the place in the data follow from seed
  * and step, so nothing else is kept.
  */
-export async function saveCheckpoint<S extends Tree>(dir: string, { state, step }: Progressed<S>, seed: number): Promise<void> {
+export async function saveCheckpoint<S extends Tree>(
+  dir: string,
+  { state, step }: Progressed<S>,
+  seed: number,
+): Promise<void> {
   await mkdir(dir, { recursive: true }).catch((error: unknown) => {
     throw fileError("make the folder", dir, error);
   });
@@ -31,7 +35,11 @@ export async function saveCheckpoint<S extends Tree>(dir: string, { state, step 
  * The checkpoint in `dir`, or null if there is none. `like` gives the structure of the state. Throws one sentence if
  * the file is damaged or belongs to another model, optimizer or seed.
  */
-export async function loadCheckpoint<S extends Tree>(dir: string, like: S, seed: number): Promise<Progressed<S> | null> {
+export async function loadCheckpoint<S extends Tree>(
+  dir: string,
+  like: S,
+  seed: number,
+): Promise<Progressed<S> | null> {
   const path = checkpointPath(dir);
   if (!existsSync(path)) return null;
   const { tree, metadata } = await loadTree(path, like);
@@ -40,7 +48,9 @@ export async function loadCheckpoint<S extends Tree>(dir: string, like: S, seed:
     throw new Error(`resume ${path}: this is not a checkpoint of training; choose another folder`);
   }
   if (metadata.seed !== String(seed)) {
-    throw new Error(`resume ${path}: it was made with seed ${metadata.seed}, this run has seed ${seed}; choose another folder or the same seed`);
+    throw new Error(
+      `resume ${path}: it was made with seed ${metadata.seed}, this run has seed ${seed}; choose another folder or the same seed`,
+    );
   }
   return { state: tree as S, step };
 }

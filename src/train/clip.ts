@@ -1,5 +1,18 @@
 /** Bounding the length of gradients. */
-import { add, cast, div, flatten, maximum, mapTree, mul, sqrt, square, sum, type Tensor, type Tree } from "../array/index.ts";
+import {
+  add,
+  cast,
+  div,
+  flatten,
+  mapTree,
+  maximum,
+  mul,
+  sqrt,
+  square,
+  sum,
+  type Tensor,
+  type Tree,
+} from "../array/index.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 /** Euclidean length of all tensors of a tree taken together: a float32 scalar. */

@@ -30,7 +30,9 @@ export interface FitResult<P extends Tree, S extends Tree> {
  * Minimizes a loss over batches: a whole step (loss, gradients, update) is one graph, and many steps are one run of it.
  * Rejects and resumes as `trainLoop` does.
  */
-export async function fit<P extends Tree, B extends Tree, S extends Tree>(options: FitOptions<P, B, S>): Promise<FitResult<P, S>> {
+export async function fit<P extends Tree, B extends Tree, S extends Tree>(
+  options: FitOptions<P, B, S>,
+): Promise<FitResult<P, S>> {
   const { params, optimizer, loss, evaluate, ...rest } = options;
   const gradient = valueAndGrad((weights: P, batch: B, context: StepContext) => {
     const result = loss(weights, batch, context);
@@ -43,7 +45,10 @@ export async function fit<P extends Tree, B extends Tree, S extends Tree>(option
       const [[value, metrics], gradients] = gradient(before.params, batch, context);
       if ("loss" in metrics) throw new Error('fit: a metric cannot have the name "loss"; rename it');
       const after = optimizer.update(gradients, before.optimizer, before.params, context.step);
-      return [{ params: after.params, optimizer: after.state }, { loss: value, ...metrics }];
+      return [
+        { params: after.params, optimizer: after.state },
+        { loss: value, ...metrics },
+      ];
     },
     ...(evaluate ? { evaluate: { every: evaluate.every, run: (now, step) => evaluate.run(now.params, step) } } : {}),
   });

@@ -1,5 +1,5 @@
 /** The training loop: any state, any step, with progress, metrics, checkpoints and exact resume. */
-import { type CompileOptions, evaluate, flatten, key, type Tensor, tensor, type Tree } from "../array/index.ts";
+import { type CompileOptions, evaluate, flatten, key, type Tensor, type Tree, tensor } from "../array/index.ts";
 import { type JsonlWriter, jsonlWriter } from "../data/index.ts";
 import { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 import { DivergedError, nonFinitePath } from "./diverged.ts";
@@ -99,26 +99,43 @@ export interface LoopResult<S extends Tree> {
  * checkpoint, whose numbers are all finite, is kept. If a file cannot be written (a full disk), it rejects with one
  * sentence and the previous checkpoint is whole.
  */
-export async function trainLoop<S extends Tree, B extends Tree>(options: TrainLoopOptions<S, B>): Promise<LoopResult<S>> {
+export async function trainLoop<S extends Tree, B extends Tree>(
+  options: TrainLoopOptions<S, B>,
+): Promise<LoopResult<S>> {
   const { data, steps, seed = 0, signal, onProgress, checkpoint, metricsFile, evaluate: evaluation } = options;
-  checkCounts({ steps, "checkpoint.every": checkpoint?.every, "evaluate.every": evaluation?.every, stepsPerRun: options.stepsPerRun });
+  checkCounts({
+    steps,
+    "checkpoint.every": checkpoint?.every,
+    "evaluate.every": evaluation?.every,
+    stepsPerRun: options.stepsPerRun,
+  });
   const run = compileSteps(options.step, compileOptions(options));
   let now: Progressed<S> = { state: await evaluate(options.state), step: 0 };
   if (checkpoint && checkpoint.resume !== false) now = (await loadCheckpoint(checkpoint.dir, now.state, seed)) ?? now;
   if (now.step > steps) {
-    throw new Error(`train: the checkpoint in ${checkpoint?.dir} is of step ${now.step}, past the ${steps} steps asked for; choose another folder`);
+    throw new Error(
+      `train: the checkpoint in ${checkpoint?.dir} is of step ${now.step}, past the ${steps} steps asked for; choose another folder`,
+    );
   }
   let saved = checkpoint && now.step > 0 ? now.step : null;
   const save = async (): Promise<void> => {
     if (!checkpoint || saved === now.step) return;
     const broken = nonFinitePath(now.state);
-    if (broken !== null) throw new DivergedError(`"${broken}" of the state is not finite`, now.step, keptText(checkpoint.dir, saved));
+    if (broken !== null)
+      throw new DivergedError(`"${broken}" of the state is not finite`, now.step, keptText(checkpoint.dir, saved));
     await saveCheckpoint(checkpoint.dir, now, seed);
     saved = now.step;
   };
-  const pace = new Pace({ stepsPerRun: options.stepsPerRun, stops: [checkpoint?.every, evaluation?.every].filter((n) => n !== undefined), steps });
+  const pace = new Pace({
+    stepsPerRun: options.stepsPerRun,
+    stops: [checkpoint?.every, evaluation?.every].filter((n) => n !== undefined),
+    steps,
+  });
   const source = prefetching(data);
-  const record = new Recorder(now.step, metricsFile === undefined ? null : jsonlWriter(metricsFile, now.step > 0 ? { resumeAt: now.step } : {}));
+  const record = new Recorder(
+    now.step,
+    metricsFile === undefined ? null : jsonlWriter(metricsFile, now.step > 0 ? { resumeAt: now.step } : {}),
+  );
   const seedKey = key(seed);
   try {
     while (now.step < steps && !signal?.aborted) {
@@ -138,7 +155,7 @@ export async function trainLoop<S extends Tree, B extends Tree>(options: TrainLo
         throw new DivergedError(`the loss is ${rows[bad]?.loss}`, now.step + bad + 1, kept);
       }
       now = { state, step: after };
-      onProgress?.(progressOf(now.step, steps, rows, pace.secondsPerStep as number, data.examples));
+      onProgress?.(progressOf(now.step, steps, rows, pace.secondsPerStep, data.examples));
       if (evaluation && (now.step % evaluation.every === 0 || now.step === steps)) {
         record.evaluation(now.step, await evaluation.run(now.state, now.step));
       }
@@ -152,7 +169,9 @@ export async function trainLoop<S extends Tree, B extends Tree>(options: TrainLo
 }
 
 const keptText = (dir: string, saved: number | null): string =>
-  saved === null ? "there is no checkpoint yet; " : `the checkpoint of step ${saved} in ${checkpointPath(dir)} is kept; `;
+  saved === null
+    ? "there is no checkpoint yet; "
+    : `the checkpoint of step ${saved} in ${checkpointPath(dir)} is kept; `;
 
 function compileOptions({ device, threads }: CompileOptions): CompileOptions {
   return { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
@@ -174,7 +193,9 @@ function prefetching<B extends Tree>(data: BatchSource<B>) {
     flatten(batches).leaves.forEach(({ shape }, i) => {
       if (shape[0] === count) return;
       const path = flatten(batches).paths[i];
-      throw new RangeError(`train: expected ${count} stacked batches${path ? ` at "${path}"` : ""}, got shape [${shape.join(", ")}]`);
+      throw new RangeError(
+        `train: expected ${count} stacked batches${path ? ` at "${path}"` : ""}, got shape [${shape.join(", ")}]`,
+      );
     });
     return batches;
   };
@@ -197,12 +218,21 @@ type Row = { readonly loss: number; readonly [name: string]: number };
 
 function readRows(metrics: { readonly [name: string]: Tensor }, count: number): Row[] {
   const columns = Object.entries(metrics).map(([name, { data }]) => [name, data] as const);
-  return Array.from({ length: count }, (_, i) => Object.fromEntries(columns.map(([name, data]) => [name, Number(data[i])])) as Row);
+  return Array.from(
+    { length: count },
+    (_, i) => Object.fromEntries(columns.map(([name, data]) => [name, Number(data[i])])) as Row,
+  );
 }
 
 const bytesIn = (tree: Tree): number => flatten(tree).leaves.reduce((total, { data }) => total + data.byteLength, 0);
 
-function progressOf(step: number, steps: number, rows: readonly Row[], secondsPerStep: number, examples: number | undefined): Progress {
+function progressOf(
+  step: number,
+  steps: number,
+  rows: readonly Row[],
+  secondsPerStep: number,
+  examples: number | undefined,
+): Progress {
   const stepsPerSecond = 1 / secondsPerStep;
   return {
     step,
@@ -246,6 +276,11 @@ class Recorder {
   }
 
   get history(): History {
-    return { start: this.#start, loss: this.#metrics.loss as number[], metrics: this.#metrics, evaluations: this.#evaluations };
+    return {
+      start: this.#start,
+      loss: this.#metrics.loss as number[],
+      metrics: this.#metrics,
+      evaluations: this.#evaluations,
+    };
   }
 }

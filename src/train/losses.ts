@@ -36,9 +36,14 @@ export interface CrossEntropyOptions {
  * `-(1 - s)·log p[label] - s·mean_c log p[c]`. `logits: [..., classes]`, `labels: [...]` (int32 or int64, from 0 to
  * classes - 1); the mean over all labels, a scalar, by default.
  */
-export function crossEntropy(logits: Tensor, labels: Tensor, { reduction = "mean", smoothing = 0 }: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { reduction = "mean", smoothing = 0 }: CrossEntropyOptions = {},
+): Tensor {
   checkLabels("crossEntropy", logits, labels);
-  if (!(smoothing >= 0 && smoothing <= 1)) throw new RangeError(`crossEntropy: smoothing must be from 0 to 1, got ${smoothing}`);
+  if (!(smoothing >= 0 && smoothing <= 1))
+    throw new RangeError(`crossEntropy: smoothing must be from 0 to 1, got ${smoothing}`);
   const classes = logits.shape.at(-1) as number;
   // One long list of predictions: the runtime's softmax and gather are fastest on two axes.
   const logp = logSoftmax(reshape(logits, [labels.size, classes]));
@@ -48,9 +53,15 @@ export function crossEntropy(logits: Tensor, labels: Tensor, { reduction = "mean
 }
 
 /** Squared difference, `(x - y)²`, of two tensors of one shape; its mean over all elements, a scalar, by default. */
-export function meanSquaredError(x: Tensor, y: Tensor, { reduction = "mean" }: { readonly reduction?: Reduction } = {}): Tensor {
+export function meanSquaredError(
+  x: Tensor,
+  y: Tensor,
+  { reduction = "mean" }: { readonly reduction?: Reduction } = {},
+): Tensor {
   if (x.shape.join() !== y.shape.join()) {
-    throw new RangeError(`meanSquaredError: expected two tensors of one shape, got [${x.shape.join(", ")}] and [${y.shape.join(", ")}]`);
+    throw new RangeError(
+      `meanSquaredError: expected two tensors of one shape, got [${x.shape.join(", ")}] and [${y.shape.join(", ")}]`,
+    );
   }
   return reduce("meanSquaredError", square(sub(x, y)), x.shape, reduction);
 }

@@ -17,14 +17,17 @@ export interface PaceOptions {
 /** Plans runs and keeps their time. Its choices never change the numbers that are computed. */
 export class Pace {
   readonly #options: PaceOptions;
-  readonly #seen = new Set<number>();
+  /** Lengths that have run, and so are compiled. */
+  readonly #compiled = new Set<number>();
+  /** Recent runs, the oldest first. */
+  #recent: { readonly count: number; readonly seconds: number }[] = [];
   #length: number;
-  #secondsPerStep: number | null = null;
-  #isGuess = true;
+  #isChosen: boolean;
 
   constructor(options: PaceOptions) {
     this.#options = options;
     this.#length = options.stepsPerRun ?? 1;
+    this.#isChosen = options.stepsPerRun !== undefined;
   }
 
   /** Steps of the run that begins after `step` steps. */
@@ -36,25 +39,28 @@ export class Pace {
 
   /** Takes note of a run of `count` steps whose batches held so many bytes. */
   record(count: number, seconds: number, batchBytes: number): void {
-    const isFirst = !this.#seen.has(count);
-    this.#seen.add(count);
+    const isCompiled = this.#compiled.has(count);
+    this.#compiled.add(count);
+    if (isCompiled && this.#compiled.size === 1 && this.#recent.length === 1) this.#recent = [];
     // The first run of a length includes its compilation: it tells little unless nothing else is known.
-    if (isFirst && !this.#isGuess) return;
-    const now = seconds / count;
-    this.#secondsPerStep = this.#isGuess ? now : 0.7 * (this.#secondsPerStep as number) + 0.3 * now;
-    if (isFirst) return;
-    if (this.#isGuess && this.#options.stepsPerRun === undefined) this.#length = this.#chosen(now, batchBytes / count);
-    this.#isGuess = false;
+    if (isCompiled || this.#recent.length === 0) this.#recent = [...this.#recent.slice(-9), { count, seconds }];
+    if (isCompiled && !this.#isChosen) {
+      this.#length = this.#chosen(seconds / count, batchBytes / count);
+      this.#isChosen = true;
+    }
   }
 
-  /** Null before the first run. */
-  get secondsPerStep(): number | null {
-    return this.#secondsPerStep;
+  /** Over the last ten runs. Needs one run. */
+  get secondsPerStep(): number {
+    const total = (of: (run: { count: number; seconds: number }) => number) =>
+      this.#recent.reduce((sum, run) => sum + of(run), 0);
+    return total((run) => run.seconds) / total((run) => run.count);
   }
 
   #chosen(secondsPerStep: number, bytesPerStep: number): number {
     const { stops, steps } = this.#options;
-    const fitting = Math.max(1, Math.floor(Math.min(TARGET_SECONDS / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), MOST_STEPS)));
+    const limits = [TARGET_SECONDS / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), MOST_STEPS];
+    const fitting = Math.max(1, Math.floor(Math.min(...limits)));
     return dividing(stops.reduce(greatestCommonDivisor, steps), fitting);
   }
 }

@@ -16,7 +16,15 @@ export const constant =
     add(mul(float(step), 0), rate);
 
 /** A straight line from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays. */
-export function linearSchedule({ from, to = 0, steps }: { readonly from: number; readonly to?: number; readonly steps: number }): Schedule {
+export function linearSchedule({
+  from,
+  to = 0,
+  steps,
+}: {
+  readonly from: number;
+  readonly to?: number;
+  readonly steps: number;
+}): Schedule {
   checkSteps("linearSchedule", steps);
   return (step) => add(mul(progress(step, steps), to - from), from);
 }
@@ -25,13 +33,29 @@ export function linearSchedule({ from, to = 0, steps }: { readonly from: number;
  * Half a wave of a cosine from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays:
  * `to + (from - to)·(1 + cos(π·step/steps))/2`. Source: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
  */
-export function cosine({ from, to = 0, steps }: { readonly from: number; readonly to?: number; readonly steps: number }): Schedule {
+export function cosine({
+  from,
+  to = 0,
+  steps,
+}: {
+  readonly from: number;
+  readonly to?: number;
+  readonly steps: number;
+}): Schedule {
   checkSteps("cosine", steps);
   return (step) => add(mul(add(cos(mul(progress(step, steps), Math.PI)), 1), (from - to) / 2), to);
 }
 
 /** `from·factor^⌊step/every⌋`: the rate falls by a factor each `every` steps. */
-export function stepwise({ from, factor, every }: { readonly from: number; readonly factor: number; readonly every: number }): Schedule {
+export function stepwise({
+  from,
+  factor,
+  every,
+}: {
+  readonly from: number;
+  readonly factor: number;
+  readonly every: number;
+}): Schedule {
   checkSteps("stepwise", every);
   return (step) => mul(pow(factor, floor(div(float(step), every))), from);
 }
@@ -49,5 +73,6 @@ export function warmup(steps: number, after: Schedule): Schedule {
 }
 
 function checkSteps(schedule: string, steps: number): void {
-  if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`${schedule}: expected a whole number of at least 1 steps, got ${steps}`);
+  if (!Number.isInteger(steps) || steps < 1)
+    throw new RangeError(`${schedule}: expected a whole number of at least 1 steps, got ${steps}`);
 }

@@ -1,5 +1,5 @@
 /** Stochastic gradient descent. */
-import { add, mapTree, mul, sub, type Tensor, type Tree, zerosLike, zipTrees } from "../array/index.ts";
+import { add, cast, mapTree, mul, sub, type Tensor, type Tree, zerosLike, zipTrees } from "../array/index.ts";
 import { checkOptions, type Optimizer, type Rate, rateAt } from "./optimizer.ts";
 
 export interface SgdOptions {
@@ -26,12 +26,24 @@ export function sgd(options: SgdOptions): Optimizer<Tree> {
     init: (params) => (momentum === 0 ? {} : { momentum: mapTree(params, zerosLike) }),
     update: <P extends Tree>(gradients: P, state: Tree, params: P, step: Tensor) => {
       const rate = rateAt(learningRate, step);
-      const full = weightDecay === 0 ? gradients : zipTrees("sgd", [gradients, params], (g, w) => add(g as Tensor, mul(w as Tensor, weightDecay)));
-      const descend = (w: Tensor, direction: Tensor): Tensor => sub(w, mul(direction, rate));
-      if (momentum === 0) return { params: zipTrees("sgd", [params, full], (w, g) => descend(w as Tensor, g as Tensor)), state };
-      const buffer = zipTrees("sgd", [full, (state as { readonly momentum: P }).momentum], (g, b) => add(mul(b as Tensor, momentum), g as Tensor));
-      const direction = nesterov ? zipTrees("sgd", [full, buffer], (g, b) => add(g as Tensor, mul(b as Tensor, momentum))) : buffer;
-      return { params: zipTrees("sgd", [params, direction], (w, d) => descend(w as Tensor, d as Tensor)), state: { momentum: buffer } };
+      const full =
+        weightDecay === 0
+          ? gradients
+          : zipTrees("sgd", [gradients, params], (g, w) => add(g as Tensor, mul(w as Tensor, weightDecay)));
+      const descend = (w: Tensor, direction: Tensor): Tensor =>
+        sub(w, mul(direction, typeof rate === "number" ? rate : cast(rate, w.dtype)));
+      if (momentum === 0)
+        return { params: zipTrees("sgd", [params, full], (w, g) => descend(w as Tensor, g as Tensor)), state };
+      const buffer = zipTrees("sgd", [full, (state as { readonly momentum: P }).momentum], (g, b) =>
+        add(mul(b as Tensor, momentum), g as Tensor),
+      );
+      const direction = nesterov
+        ? zipTrees("sgd", [full, buffer], (g, b) => add(g as Tensor, mul(b as Tensor, momentum)))
+        : buffer;
+      return {
+        params: zipTrees("sgd", [params, direction], (w, d) => descend(w as Tensor, d as Tensor)),
+        state: { momentum: buffer },
+      };
     },
   };
 }

@@ -1,5 +1,17 @@
 /** Many training steps as one graph. */
-import { add, arange, type Compiled, type CompileOptions, compile, flatten, fold, type Key, scan, Tensor, type Tree } from "../array/index.ts";
+import {
+  add,
+  arange,
+  type Compiled,
+  type CompileOptions,
+  compile,
+  flatten,
+  fold,
+  type Key,
+  scan,
+  Tensor,
+  type Tree,
+} from "../array/index.ts";
 
 /** What a step may know beside its state and its batch. */
 export interface StepContext {
@@ -20,13 +32,19 @@ export type Step<S extends Tree, B extends Tree> = (
 ) => readonly [S, { readonly loss: Tensor } & Metrics];
 
 /** Runs the steps of stacked batches; gives the last state and what each step reported, stacked. */
-export type CompiledSteps<S extends Tree, B extends Tree> = Compiled<[state: S, batches: B, first: Tensor, key: Key], [S, Metrics]>;
+export type CompiledSteps<S extends Tree, B extends Tree> = Compiled<
+  [state: S, batches: B, first: Tensor, key: Key],
+  [S, Metrics]
+>;
 
 /**
  * A step, compiled to run as many times as its batches are deep, in one loop inside one graph. The numbers do not depend
  * on how steps are grouped into runs: a run of one step is a loop, too, of the same body.
  */
-export function compileSteps<S extends Tree, B extends Tree>(step: Step<S, B>, options: CompileOptions = {}): CompiledSteps<S, B> {
+export function compileSteps<S extends Tree, B extends Tree>(
+  step: Step<S, B>,
+  options: CompileOptions = {},
+): CompiledSteps<S, B> {
   return compile((state: S, batches: B, first: Tensor, key: Key) => {
     const count = flatten(batches).leaves[0]?.shape[0];
     if (count === undefined) throw new TypeError("train: the batch holds no tensor");
@@ -44,7 +62,9 @@ export function compileSteps<S extends Tree, B extends Tree>(step: Step<S, B>, o
 
 function checkMetrics(metrics: Metrics): void {
   for (const [name, value] of Object.entries(metrics)) {
-    if (name === "step" || name === "evaluation") throw new Error(`train: a metric cannot have the name "${name}"; rename it`);
-    if (!(value instanceof Tensor) || value.rank !== 0) throw new TypeError(`train: metric "${name}" must be a scalar tensor, got ${String(value)}`);
+    if (name === "step" || name === "evaluation")
+      throw new Error(`train: a metric cannot have the name "${name}"; rename it`);
+    if (!(value instanceof Tensor) || value.rank !== 0)
+      throw new TypeError(`train: metric "${name}" must be a scalar tensor, got ${String(value)}`);
   }
 }

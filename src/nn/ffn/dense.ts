@@ -2,7 +2,7 @@
 import { gelu, type Tensor } from "../../array/index.ts";
 import type { Initializer } from "../initializers.ts";
 import { compose, type Layer } from "../layer.ts";
-import { linear, type LinearParams } from "../linear.ts";
+import { type LinearParams, linear } from "../linear.ts";
 
 export interface FfnOptions<B extends boolean = true> {
   /** Extent of the last axis of the input. */
@@ -42,6 +42,7 @@ export type ThreeLayerFfnParams<B extends boolean = true> = FfnParams<B> & { rea
  * Feed-forward block with a second hidden layer: `y = σ(σ(x·U + a)·M + c)·D + b`.
  * `x: [..., width]` gives `[..., outputs]`; U: `[width, hidden]`, M: `[hidden, hidden]`, D: `[hidden, outputs]`, and
  * biases a, c: `[hidden]`, b: `[outputs]`.
+ * Source: Gerber 2025, arXiv:2505.06633, there with `hidden = 4·width`.
  */
 export function threeLayerFfn<const B extends boolean = true>(options: FfnOptions<B>): Layer<ThreeLayerFfnParams<B>> {
   const { width, hidden, outputs = width, activation = gelu, ...rest } = options;

@@ -1,7 +1,7 @@
 /** Feed-forward block with a multiplicative gate. */
 import { mul, silu, type Tensor } from "../../array/index.ts";
 import { compose, type Layer } from "../layer.ts";
-import { linear, type LinearParams } from "../linear.ts";
+import { type LinearParams, linear } from "../linear.ts";
 import type { FfnOptions } from "./dense.ts";
 
 /** Parameters of `gatedFfn`. */

@@ -1,0 +1,150 @@
+/** Attention over positions, with several heads. */
+import { add, arange, less, matmul, mul, reshape, softmax, type Tensor, transpose, where } from "../array/index.ts";
+import { checkCount, checkRate } from "./checks.ts";
+import { drop } from "./dropout.ts";
+import type { Initializer } from "./initializers.ts";
+import { compose, type Layer, type Mode, modeOf } from "./layer.ts";
+import { type LinearParams, linear } from "./linear.ts";
+import { type RotaryOptions, rotary as rotate } from "./rotary.ts";
+
+export interface AttendOptions {
+  /** Positions see themselves and earlier ones only; with more keys than queries, the last query sees all. */
+  readonly causal?: boolean;
+  /** A bool tensor that broadcasts to `[..., heads, time, keys]`: false where a query must not see a key. */
+  readonly mask?: Tensor;
+  /** Share of the attention weights that are dropped in training. */
+  readonly dropout?: number;
+  /** Training or not, and the key of dropout. */
+  readonly mode?: Mode | undefined;
+}
+
+/** Low enough that its exponential is zero beside any score; -infinity would make NaN where all keys are masked. */
+const MASKED = -1e9;
+
+/**
+ * Scaled dot-product attention: `softmax(q·kᵀ/√width)·v` for each head.
+ * `q: [..., heads, time, width]`, `k: [..., groups, keys, width]`, `v: [..., groups, keys, values]` give
+ * `[..., heads, time, values]`; `groups` divides `heads`, and each key head serves `heads/groups` query heads in a row.
+ * Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1; groups: Ainslie et al. 2023, arXiv:2305.13245.
+ */
+export function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { causal = false, mask, dropout = 0, mode }: AttendOptions = {},
+): Tensor {
+  const [heads, time, width] = q.shape.slice(-3) as [number, number, number];
+  const [groups, keys] = k.shape.slice(-3) as [number, number];
+  if (q.rank < 3 || k.rank !== q.rank || v.rank !== q.rank || heads % groups !== 0 || v.shape.at(-3) !== groups) {
+    throw new RangeError(
+      `attend: expected q [..., heads, time, width] and k, v [..., groups, keys, width] with groups dividing heads, got ${q.shape.join("x")}, ${k.shape.join("x")} and ${v.shape.join("x")}`,
+    );
+  }
+  if (causal && keys < time)
+    throw new RangeError(`attend: causal attention needs at least as many keys as queries, got ${keys} and ${time}`);
+  const outer = q.shape.slice(0, -3);
+  // Query heads that share keys become further rows of one product, so keys are never copied.
+  const scores = reshape(
+    matmul(reshape(q, [...outer, groups, (heads / groups) * time, width]), k, { transposeB: true }),
+    [...outer, heads, time, keys],
+  );
+  let visible = mul(scores, 1 / Math.sqrt(width));
+  if (causal && time > 1)
+    visible = add(
+      visible,
+      where(less(reshape(arange({ start: keys - time, stop: keys }), [time, 1]), arange(keys)), MASKED, 0),
+    );
+  if (mask) visible = where(mask, visible, MASKED);
+  const weights = drop(softmax(visible), dropout, mode);
+  const mixed = matmul(reshape(weights, [...outer, groups, (heads / groups) * time, keys]), v);
+  return reshape(mixed, [...outer, heads, time, v.shape.at(-1) as number]);
+}
+
+export interface AttentionOptions<B extends boolean = true> {
+  /** Extent of the last axis of input and output. */
+  readonly width: number;
+  /** Number of query heads. */
+  readonly heads: number;
+  /** Number of key and value heads, a divisor of `heads`; `heads` by default, 1 is multi-query attention. */
+  readonly kvHeads?: number;
+  /** Extent of a head; `width/heads` by default. */
+  readonly headWidth?: number;
+  /** Positions see themselves and earlier ones only; false by default. */
+  readonly causal?: boolean;
+  /** Rotates queries and keys by position, if given: `{}` for the defaults of `rotary`. */
+  readonly rotary?: RotaryOptions;
+  /** Share of attention weights dropped in training; 0 by default. */
+  readonly dropout?: number;
+  /** Whether the four projections have biases; true by default. */
+  readonly bias?: B;
+  /** How the weights of the projections are drawn; as in `linear` by default. */
+  readonly init?: Initializer;
+}
+
+/** Parameters of `multiHeadAttention`. */
+export type AttentionParams<B extends boolean = true> = {
+  readonly query: LinearParams<B>;
+  readonly key: LinearParams<B>;
+  readonly value: LinearParams<B>;
+  readonly output: LinearParams<B>;
+};
+
+/**
+ * Multi-head self-attention: `y = concat_h(softmax(q_h·k_hᵀ/√headWidth)·v_h)·O`, with `q = x·Q`, `k = x·K`, `v = x·V`.
+ * `x: [..., time, width]` gives the same shape; Q: `[width, heads·headWidth]`, K, V: `[width, kvHeads·headWidth]`,
+ * O: `[heads·headWidth, width]`, each with a bias unless left out.
+ * Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2; fewer key heads: Ainslie et al. 2023, arXiv:2305.13245.
+ */
+export function multiHeadAttention<const B extends boolean = true>(
+  options: AttentionOptions<B>,
+): Layer<AttentionParams<B>> {
+  const {
+    width,
+    heads,
+    kvHeads = heads,
+    headWidth = width / heads,
+    causal = false,
+    rotary,
+    dropout = 0,
+    ...rest
+  } = options;
+  checkCount("multiHeadAttention", { width, heads, kvHeads });
+  checkRate("multiHeadAttention", dropout);
+  if (!Number.isInteger(headWidth))
+    throw new RangeError(`multiHeadAttention: width ${width} cannot be cut into ${heads} equal heads; give headWidth`);
+  if (heads % kvHeads !== 0)
+    throw new RangeError(`multiHeadAttention: kvHeads must divide the ${heads} heads, got ${kvHeads}`);
+  const inward = (count: number) => linear<B>({ inputs: width, outputs: count * headWidth, ...rest });
+  const parts = {
+    query: inward(heads),
+    key: inward(kvHeads),
+    value: inward(kvHeads),
+    output: linear<B>({ inputs: heads * headWidth, outputs: width, ...rest }),
+  };
+  return compose(parts, ({ query, key, value, output }, x: Tensor, mode) => {
+    if (x.rank < 2)
+      throw new RangeError(
+        `multiHeadAttention: expected x of shape [..., time, ${width}], got [${x.shape.join(", ")}]`,
+      );
+    const [q, k, v] = [splitHeads(query(x), heads), splitHeads(key(x), kvHeads), splitHeads(value(x), kvHeads)];
+    const turn = (h: Tensor): Tensor => (rotary ? rotate(h, rotary) : h);
+    return output(joinHeads(attend(turn(q), turn(k), v, { causal, dropout, mode: modeOf(mode, "dropout") })));
+  }) as Layer<AttentionParams<B>>;
+}
+
+/** `[..., time, heads·width]` as `[..., heads, time, width]`. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [time, width] = x.shape.slice(-2) as [number, number];
+  return swapTimeAndHeads(reshape(x, [...x.shape.slice(0, -2), time, heads, width / heads]));
+}
+
+/** `[..., heads, time, width]` as `[..., time, heads·width]`. */
+export function joinHeads(x: Tensor): Tensor {
+  const [heads, time, width] = x.shape.slice(-3) as [number, number, number];
+  return reshape(swapTimeAndHeads(x), [...x.shape.slice(0, -3), time, heads * width]);
+}
+
+function swapTimeAndHeads(x: Tensor): Tensor {
+  const outer = x.rank - 3;
+  return transpose(x, [...x.shape.slice(0, outer).map((_, i) => i), outer + 1, outer, outer + 2]);
+}

@@ -1,0 +1,75 @@
+/** Positions as rotations. */
+import {
+  add,
+  arange,
+  cast,
+  concat,
+  cos,
+  mul,
+  reshape,
+  type Shape,
+  sin,
+  slice,
+  stack,
+  sub,
+  Tensor,
+  tensor,
+} from "../array/index.ts";
+
+export interface RotaryOptions {
+  /** Wavelengths grow geometrically from 2π to `2π·base` positions; 10,000 by default. */
+  readonly base?: number;
+  /** Position of the first vector, 0 by default; an integer scalar tensor where it is known only when the graph runs. */
+  readonly offset?: number | Tensor;
+  /**
+   * Which features make a pair: i and i + width/2 (the default, as in checkpoints of the Hugging Face layout), or 2i and
+   * 2i + 1 (the source, and llama2.c).
+   */
+  readonly pairs?: "halves" | "neighbours";
+}
+
+/**
+ * Rotary position embedding: pair i of the features of the vector at position t is turned by the angle
+ * `t·base^(-2i/width)`, so the product of two turned vectors depends on their distance only.
+ * `x: [..., time, width]` (even width) gives the same shape.
+ * Source: Su et al. 2021, arXiv:2104.09864, section 3.2.
+ */
+export function rotary(x: Tensor, { base = 10_000, offset = 0, pairs = "halves" }: RotaryOptions = {}): Tensor {
+  const [time, width] = x.shape.slice(-2) as [number, number];
+  if (x.rank < 2 || width % 2 !== 0) {
+    throw new RangeError(
+      `rotary: expected x of shape [..., time, width] with an even width, got [${x.shape.join(", ")}]`,
+    );
+  }
+  if (!(base > 0)) throw new RangeError(`rotary: base must be above 0, got ${base}`);
+  const half = width / 2;
+  const table = angles(time, half, base, offset);
+  const [c, s] = [cast(table.cos, x.dtype), cast(table.sin, x.dtype)];
+  const turn = (a: Tensor, b: Tensor): [Tensor, Tensor] => [sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))];
+  if (pairs === "halves") {
+    const cut = (from: number): Tensor => slice(x, { starts: [from], stops: [from + half], axes: [-1] });
+    return concat(turn(cut(0), cut(half)), { axis: -1 });
+  }
+  const split: Shape = [...x.shape.slice(0, -1), half, 2];
+  const pick = (i: number): Tensor =>
+    reshape(slice(reshape(x, split), { starts: [i], stops: [i + 1], axes: [-1] }), split.slice(0, -1));
+  return reshape(stack(turn(pick(0), pick(1)), { axis: -1 }), x.shape);
+}
+
+/** Cosine and sine of the angles, `[time, half]`. Where positions are known they are computed here in double precision. */
+function angles(time: number, half: number, base: number, offset: number | Tensor): { cos: Tensor; sin: Tensor } {
+  const frequencies = Float64Array.from({ length: half }, (_, i) => base ** (-i / half));
+  if (offset instanceof Tensor) {
+    const positions = cast(add(cast(offset, "int32"), arange(time)), "float32");
+    const angle = mul(reshape(positions, [time, 1]), tensor(frequencies, { dtype: "float32" }));
+    return { cos: cos(angle), sin: sin(angle) };
+  }
+  const table = (fn: (angle: number) => number): Tensor =>
+    tensor(
+      Float32Array.from({ length: time * half }, (_, i) =>
+        fn((offset + Math.floor(i / half)) * (frequencies[i % half] as number)),
+      ),
+      { shape: [time, half] },
+    );
+  return { cos: table(Math.cos), sin: table(Math.sin) };
+}
