@@ -94,6 +94,12 @@ export const float64Lowering: Readonly<Record<string, Lowering>> = {
       ]),
       number(graph, 0.5),
     ]),
+  // The runtime would join x·Sigmoid(x) into an operation that has no float64 kernel.
+  sigmoid: (graph, x) =>
+    graph.node("Div", [
+      number(graph, 1),
+      graph.node("Add", [number(graph, 1), graph.node("Exp", [graph.node("Neg", [x])])]),
+    ]),
   softplus: (graph, x) =>
     graph.node("Add", [
       graph.node("Relu", [x]),
