@@ -2,7 +2,7 @@
 
 import { cast } from "./compare.ts";
 import { bytesOf, elementsText, isFloat } from "./dtype.ts";
-import { mul, neg, reciprocal } from "./elementwise.ts";
+import { add, mul, neg, reciprocal } from "./elementwise.ts";
 import { nodesOf, printGraph, Substitution } from "./graph.ts";
 import { scatterAddAlong } from "./indexing.ts";
 import { broadcastTo, reshape, transpose } from "./layout.ts";
@@ -44,7 +44,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   identity: (node) => operand(node, 0),
   stopGradient: (node) => operand(node, 0),
   // Zeros come from gradients of unused outputs; -0 + 0 = 0 is the only value that changes.
-  add: (node) => beside(node, 0, "either"),
+  add: (node) => beside(node, 0, "either") ?? biasOntoProduct(node),
   sub: (node) => beside(node, 0, "right") ?? scatterOntoNegative(node),
   sum: (node, known) => sumOfScatter(node) ?? sumThroughProduct(node, known),
   mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node),
@@ -152,6 +152,16 @@ function sumThroughProduct(node: Node<never>, known: (x: Tensor) => Tensor | und
     }
   }
   return null;
+}
+
+/** A bias is added before the rows of a product get their batch axes back: there the runtime joins the two. */
+function biasOntoProduct(node: Node<never>): Tensor | null {
+  const [shaped, bias] = [operand(node, 0), operand(node, 1)];
+  const product = shaped.node.rules.name === "reshape" ? operand(shaped.node, 0) : shaped;
+  const fits =
+    product.rank === 2 && bias.rank === 1 && product.shape[1] === bias.size && shaped.shape.at(-1) === bias.size;
+  if (product === shaped || product.node.rules.name !== "matmul" || !fits) return null;
+  return reshape(add(product, bias), shaped.shape);
 }
 
 function minusOneTimes(node: Node<never>): Tensor | null {
