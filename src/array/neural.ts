@@ -1,5 +1,5 @@
 /** Operations of neural networks that the runtime computes in one pass. */
-import { add, exp, mul, sub } from "./elementwise.ts";
+import { add, exp, mul, rsqrt, square, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
 import { checkFloat, floatType } from "./operands.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
@@ -38,19 +38,8 @@ export const logSoftmax = (x: Tensor, { axis = -1 }: { readonly axis?: number } 
 
 const layerNormPrimitive = multiPrimitive<{ readonly eps: number }>({
   name: "layerNormalize",
-  types: ([x, scale, bias]) => {
+  types: ([x]) => {
     const { shape, dtype } = x as TensorType;
-    const width = shape.at(-1);
-    for (const [name, p] of [
-      ["scale", scale],
-      ["bias", bias],
-    ] as const) {
-      if (p?.shape.length !== 1 || p.shape[0] !== width || p.dtype !== dtype) {
-        throw new TypeError(
-          `layerNormalize: expected ${name} ${dtype}[${width}] for x ${showShape(shape)}, got ${p?.dtype}${showShape(p?.shape ?? [])}`,
-        );
-      }
-    }
     const kept = [...shape.slice(0, -1), 1];
     return [x as TensorType, { shape: kept, dtype }, { shape: kept, dtype }];
   },
@@ -78,6 +67,17 @@ const layerNormPrimitive = multiPrimitive<{ readonly eps: number }>({
     graph.nodes("LayerNormalization", [...inputs], outputs.length, { axis: -1, epsilon: graph.float(eps) }),
 });
 
+function checkScale(x: TensorType, parameters: { readonly [name: string]: TensorType }): void {
+  const width = x.shape.at(-1);
+  for (const [name, { shape, dtype }] of Object.entries(parameters)) {
+    if (shape.length !== 1 || shape[0] !== width || dtype !== x.dtype) {
+      throw new TypeError(
+        `layerNormalize: expected ${name} ${x.dtype}[${width}] for x ${showShape(x.shape)}, got ${dtype}${showShape(shape)}`,
+      );
+    }
+  }
+}
+
 /**
  * `(x - mean) / √(variance + eps) · scale + bias` over the last axis; `scale` and `bias` have its extent.
  * Source: Ba et al. 2016, arXiv:1607.06450.
@@ -90,5 +90,10 @@ export const layerNormalize = (
 ): Tensor => {
   if (x.rank === 0) throw new RangeError("layerNormalize: expected at least one axis, got a scalar");
   checkFloat("layerNormalize", x.dtype);
-  return layerNormPrimitive([x, scale, bias], { eps })[0] as Tensor;
+  checkScale(x, { scale, bias });
+  if (x.dtype === "float32") return layerNormPrimitive([x, scale, bias], { eps })[0] as Tensor;
+  // The runtime gives the statistics that the gradient needs in float32 only.
+  const centered = sub(x, mean(x, { axis: -1, keepDims: true }));
+  const inverse = rsqrt(add(mean(square(centered), { axis: -1, keepDims: true }), eps));
+  return add(mul(mul(centered, inverse), scale), bias);
 };

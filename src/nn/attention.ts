@@ -1,5 +1,17 @@
 /** Attention over positions, with several heads. */
-import { add, arange, less, matmul, mul, reshape, softmax, type Tensor, transpose, where } from "../array/index.ts";
+import {
+  add,
+  arange,
+  cast,
+  less,
+  matmul,
+  mul,
+  reshape,
+  softmax,
+  type Tensor,
+  transpose,
+  where,
+} from "../array/index.ts";
 import { checkCount, checkRate } from "./checks.ts";
 import { drop } from "./dropout.ts";
 import type { Initializer } from "./initializers.ts";
@@ -49,11 +61,10 @@ export function attend(
     [...outer, heads, time, keys],
   );
   let visible = mul(scores, 1 / Math.sqrt(width));
-  if (causal && time > 1)
-    visible = add(
-      visible,
-      where(less(reshape(arange({ start: keys - time, stop: keys }), [time, 1]), arange(keys)), MASKED, 0),
-    );
+  if (causal && time > 1) {
+    const later = less(reshape(arange({ start: keys - time, stop: keys }), [time, 1]), arange(keys));
+    visible = add(visible, cast(where(later, MASKED, 0), q.dtype));
+  }
   if (mask) visible = where(mask, visible, MASKED);
   const weights = drop(softmax(visible), dropout, mode);
   const mixed = matmul(reshape(weights, [...outer, groups, (heads / groups) * time, keys]), v);
