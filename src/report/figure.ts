@@ -1,0 +1,66 @@
+/** Pictures of a report as data; `html.ts` draws them. */
+
+/** One point of a series; `low` and `high` bound its spread. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+/** Lines with points, one colour for each series. */
+export interface LinePlot {
+  readonly kind: "lines";
+  readonly title: string;
+  readonly caption?: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly series: readonly { readonly name: string; readonly points: readonly Point[] }[];
+  /** A published figure drawn as a rule. */
+  readonly reference?: { readonly y: number; readonly label: string };
+}
+
+export interface Axis {
+  readonly label: string;
+  /** Logarithmic; linear by default. */
+  readonly log?: boolean;
+}
+
+/** Bars side by side, with a whisker for the spread. */
+export interface BarPlot {
+  readonly kind: "bars";
+  readonly title: string;
+  readonly caption?: string;
+  readonly y: Axis;
+  readonly bars: readonly {
+    readonly group: string;
+    readonly series: string;
+    readonly y: number;
+    readonly low?: number;
+    readonly high?: number;
+  }[];
+}
+
+/** Rows of text and numbers. */
+export interface Table {
+  readonly kind: "table";
+  readonly title: string;
+  readonly caption?: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+/** Rows of grayscale pictures of one size. */
+export interface PictureGrid {
+  readonly kind: "pictures";
+  readonly title: string;
+  readonly caption?: string;
+  readonly width: number;
+  readonly height: number;
+  readonly rows: readonly {
+    readonly label: string /** Pixels from 0 (black) to 255, row by row. */;
+    readonly pictures: readonly Uint8Array[];
+  }[];
+}
+
+export type Figure = LinePlot | BarPlot | Table | PictureGrid;

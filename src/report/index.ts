@@ -1,0 +1,29 @@
+/** Claims, measurements, verdicts, figures, and the report of a study. */
+export {
+  type Claim,
+  type Claims,
+  type Direction,
+  exactly,
+  interval,
+  type Measurement,
+  type Measurements,
+  spread,
+  type Verdict,
+  verdictOf,
+} from "./claim.ts";
+export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
+export { formatDuration, formatNumber, measuredText, publishedText } from "./format.ts";
+export type { Machine } from "./machine.ts";
+export type { ClaimResult, StudyResult } from "./result.ts";
+export { type RunOptions, runFolder, runStudy } from "./run.ts";
+export {
+  type PaperFacts,
+  paper,
+  type Scale,
+  SkippedError,
+  StoppedError,
+  type Study,
+  type StudyContext,
+  type StudyProgress,
+  scales,
+} from "./study.ts";

@@ -1,0 +1,153 @@
+/** The report of a study as one self-contained HTML page. */
+import type { BarPlot, Figure, LinePlot, PictureGrid, Table } from "./figure.ts";
+import { formatDuration, formatNumber, measuredText, publishedText } from "./format.ts";
+import { drawBars, drawLines, legendOf } from "./plot.ts";
+import { encodePng } from "./png.ts";
+import type { ClaimResult, Report } from "./result.ts";
+
+/** Text safe inside HTML and its attributes. */
+export const escapeHtml = (text: string): string =>
+  text.replace(
+    /[&<>"']/g,
+    (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[c] as string,
+  );
+
+/** Draws the page. It needs no script and loads nothing. */
+export function renderPage({ study, result, figures }: Report): string {
+  const { paper, machine } = result;
+  const title = `${paper.number}. ${paper.title}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)} · Fourward</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="kicker">Paper ${paper.number} · ${paper.year} · measured at scale <strong>${result.scale}</strong></p>
+<h1>${escapeHtml(paper.title)}</h1>
+<p class="source">${escapeHtml(paper.source)}</p>
+<p>${escapeHtml(study.abstract)}</p>
+${result.scale === "smoke" ? '<p class="warning">At smoke scale only the mechanism is exercised: the verdicts below are no evidence.</p>' : ""}
+</header>
+<section>
+<h2>Claims beside measurements</h2>
+<div class="scroll"><table class="claims">
+<thead><tr><th scope="col">Claim</th><th scope="col" class="number">Published</th><th scope="col" class="number">Measured</th><th scope="col">Verdict</th></tr></thead>
+<tbody>${result.claims.map(claimRow).join("")}</tbody>
+</table></div>
+<p class="fine">± is one standard deviation over ${result.seeds.length} ${result.seeds.length === 1 ? "seed" : "seeds"}. A claim holds if the whole 95 % interval of the mean lies on its side of the figure, fails if none of it does.</p>
+${result.notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join("\n")}
+</section>
+${figures.map(drawFigure).join("\n")}
+<footer>
+<h2>How this was measured</h2>
+<dl>
+<dt>Command</dt><dd><code>${escapeHtml(result.command)}</code></dd>
+<dt>Seeds</dt><dd>${result.seeds.join(", ")}</dd>
+<dt>Time</dt><dd>${formatDuration(result.seconds)}, started ${escapeHtml(result.started)}</dd>
+<dt>Machine</dt><dd>${escapeHtml(machine.cpu)}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${escapeHtml(machine.system)}; device ${escapeHtml(result.device)}</dd>
+<dt>Versions</dt><dd>Fourward ${escapeHtml(machine.fourward)}, ONNX Runtime ${escapeHtml(machine.onnxruntime)}, Node ${escapeHtml(machine.node)}</dd>
+</dl>
+</footer>
+</main>
+</body>
+</html>
+`;
+}
+
+const marks = { holds: "✓", fails: "✗", inconclusive: "?" } as const;
+
+const claimRow = (claim: ClaimResult): string => `
+<tr><th scope="row">${escapeHtml(claim.text)}<span class="fine">${escapeHtml(claim.where)}${claim.note ? `. ${escapeHtml(claim.note)}` : ""}</span></th>
+<td class="number">${escapeHtml(publishedText(claim))}</td><td class="number">${escapeHtml(measuredText(claim))}</td>
+<td><span class="verdict ${claim.verdict}"><span aria-hidden="true">${marks[claim.verdict]}</span> ${claim.verdict}</span></td></tr>`;
+
+function drawFigure(figure: Figure): string {
+  const caption = figure.caption ? `<p class="fine">${escapeHtml(figure.caption)}</p>` : "";
+  return `<section><h2>${escapeHtml(figure.title)}</h2>\n${body(figure)}\n${caption}</section>`;
+}
+
+function body(figure: Figure): string {
+  switch (figure.kind) {
+    case "lines":
+      return plot(
+        drawLines(figure),
+        figure,
+        figure.series.map(({ name }) => name),
+      );
+    case "bars":
+      return plot(drawBars(figure), figure, [...new Set(figure.bars.map(({ series }) => series))]);
+    case "table":
+      return table(figure);
+    case "pictures":
+      return pictures(figure);
+  }
+}
+
+function plot(svg: string, figure: LinePlot | BarPlot, names: readonly string[]): string {
+  const reference =
+    figure.kind === "lines" && figure.reference
+      ? `<li><span class="dash"></span>${escapeHtml(figure.reference.label)}</li>`
+      : "";
+  const legend = legendOf(names).map(
+    ({ name, color }) => `<li><span class="swatch" style="background:${color}"></span>${escapeHtml(name)}</li>`,
+  );
+  return `<ul class="legend">${legend.join("")}${reference}</ul><div class="plot" role="img" aria-label="${escapeHtml(figure.title)}">${svg}</div>`;
+}
+
+const cell = (value: string | number): string =>
+  typeof value === "number" ? `<td class="number">${formatNumber(value)}</td>` : `<td>${escapeHtml(value)}</td>`;
+
+const table = ({ columns, rows }: Table): string =>
+  `<div class="scroll"><table><thead><tr>${columns.map((name, i) => `<th scope="col"${typeof rows[0]?.[i] === "number" ? ' class="number"' : ""}>${escapeHtml(name)}</th>`).join("")}</tr></thead>
+<tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n")}</tbody></table></div>`;
+
+function pictures({ width, height, rows }: PictureGrid): string {
+  const picture = (pixels: Uint8Array, label: string): string =>
+    `<img alt="${escapeHtml(label)}" width="${width * 2}" height="${height * 2}" src="data:image/png;base64,${Buffer.from(encodePng(pixels, width, height)).toString("base64")}">`;
+  return `<div class="pictures">${rows
+    .map(
+      ({ label, pictures: list }) =>
+        `<div class="label">${escapeHtml(label)}</div><div class="row">${list.map((pixels) => picture(pixels, label)).join("")}</div>`,
+    )
+    .join("\n")}</div>`;
+}
+
+const STYLE = `
+:root { --ink: #1a1a1a; --soft: #5c5c5c; --line: #e2e0dc; --paper: #fdfcfa; --good: #0a7a52; --bad: #b3361e; --open: #8a6100; }
+@media (prefers-color-scheme: dark) { :root { --ink: #ecebe8; --soft: #a3a19c; --line: #3a3936; --paper: #191917; --good: #57c79b; --bad: #f0907b; --open: #e0b354; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, serif; }
+main { max-width: 760px; margin: 0 auto; padding: 48px 20px 64px; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: .2em 0 .3em; font-weight: 600; text-wrap: balance; }
+h2 { font-size: 1.1rem; margin: 2.4em 0 .6em; font-weight: 600; }
+.kicker, .fine, .legend, table, dl, .label, .source { font-family: system-ui, sans-serif; }
+.kicker, .source { color: var(--soft); font-size: .86rem; margin: 0; }
+.fine { color: var(--soft); font-size: .82rem; }
+.warning, .note { border-left: 3px solid var(--open); padding-left: 12px; }
+.scroll, .plot { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: 9px 14px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; }
+thead th { color: var(--soft); font-size: .78rem; border-bottom-color: var(--soft); white-space: nowrap; }
+.number { text-align: right; white-space: nowrap; }
+.claims th .fine { display: block; }
+.verdict { white-space: nowrap; font-weight: 600; }
+.holds { color: var(--good); } .fails { color: var(--bad); } .inconclusive { color: var(--open); }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0; margin: 0 0 8px; font-size: .82rem; }
+.swatch { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
+.dash { display: inline-block; width: 16px; border-top: 2px dashed currentColor; margin-right: 6px; vertical-align: middle; opacity: .6; }
+.plot svg { max-width: 100%; height: auto; min-width: 480px; }
+.pictures { display: grid; grid-template-columns: auto 1fr; gap: 4px 14px; align-items: center; }
+.pictures .row { display: flex; flex-wrap: wrap; gap: 3px; }
+.pictures img { image-rendering: pixelated; border-radius: 2px; }
+.label { font-size: .8rem; color: var(--soft); white-space: nowrap; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 6px 18px; font-size: .85rem; margin: 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+code { font: .92em ui-monospace, SFMono-Regular, Menlo, monospace; }
+@media (max-width: 520px) { main { padding-top: 28px; } .pictures { grid-template-columns: 1fr; } }
+`;

@@ -1,0 +1,69 @@
+/** Plots as SVG text, drawn by Observable Plot on a DOM without a browser. */
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import type { Axis, BarPlot, LinePlot } from "./figure.ts";
+
+/** Distinct in hue and in lightness, so that they can be told apart in grey too (Okabe & Ito, on both backgrounds). */
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
+
+const axis = ({ label, log = false }: Axis) => ({
+  label,
+  ...(log ? { type: "log" as const } : {}),
+  grid: true,
+  labelArrow: "none" as const,
+});
+
+/** A line plot as SVG. */
+export function drawLines({ x, y, series, reference }: LinePlot): string {
+  const points = series.flatMap(({ name, points: list }) => list.map((point) => ({ ...point, name })));
+  const ranged = points.filter(({ low, high }) => low !== undefined && high !== undefined);
+  return draw({
+    x: axis(x),
+    y: axis(y),
+    color: { domain: series.map(({ name }) => name), range: COLORS },
+    marks: [
+      ...(reference
+        ? [Plot.ruleY([reference.y], { strokeDasharray: "4 3", stroke: "currentColor", strokeOpacity: 0.6 })]
+        : []),
+      Plot.ruleX(ranged, { x: "x", y1: "low", y2: "high", stroke: "name", strokeWidth: 1.5, strokeOpacity: 0.7 }),
+      Plot.lineY(points, { x: "x", y: "y", stroke: "name", z: "name", strokeWidth: 2 }),
+      Plot.dot(points, { x: "x", y: "y", fill: "name", r: 3.2 }),
+    ],
+  });
+}
+
+/** A bar plot as SVG: groups along x, a bar for each series. */
+export function drawBars({ y, bars }: BarPlot): string {
+  const series = [...new Set(bars.map((bar) => bar.series))];
+  const groups = [...new Set(bars.map((bar) => bar.group))];
+  const ranged = bars.filter(({ low, high }) => low !== undefined && high !== undefined);
+  return draw({
+    fx: { label: null, domain: groups },
+    x: { axis: null, domain: series },
+    y: axis(y),
+    color: { domain: series, range: COLORS },
+    marks: [
+      Plot.barY(bars, { fx: "group", x: "series", y: "y", fill: "series" }),
+      Plot.ruleX(ranged, { fx: "group", x: "series", y1: "low", y2: "high", stroke: "currentColor", strokeWidth: 1.5 }),
+      Plot.ruleY([0]),
+    ],
+  });
+}
+
+/** Names of the series with their colours, in the order of the plot. */
+export const legendOf = (names: readonly string[]): { name: string; color: string }[] =>
+  names.map((name, i) => ({ name, color: COLORS[i % COLORS.length] as string }));
+
+function draw(options: Plot.PlotOptions): string {
+  const { document } = parseHTML("<html><body></body></html>");
+  const svg = Plot.plot({
+    document: document as unknown as Document,
+    width: 680,
+    height: 380,
+    marginLeft: 56,
+    marginBottom: 44,
+    style: { background: "none", fontFamily: "inherit", fontSize: "12px", overflow: "visible" },
+    ...options,
+  });
+  return svg.outerHTML;
+}
