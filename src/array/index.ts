@@ -31,8 +31,23 @@ export {
 } from "./compile.ts";
 export { item, type Nested, tensor, toNested, type Values } from "./construct.ts";
 export { cond, type ScanOptions, scan, whileLoop } from "./control.ts";
+export { type ConvOptions, conv, convTranspose, type Padding } from "./convolution.ts";
 export { bytesOf, type DType, dtypes, fromFloat16Bits, type HostArray, isFloat, toFloat16Bits } from "./dtype.ts";
+export { einsum } from "./einsum.ts";
 export * from "./elementwise.ts";
+export {
+  type Complex,
+  type Fft2Options,
+  type FftOptions,
+  fft,
+  fft2,
+  ifft,
+  ifft2,
+  irfft,
+  irfft2,
+  rfft,
+  rfft2,
+} from "./fft.ts";
 export { checkpoint, customGradient, grad, jvp, stopGradient, valueAndGrad, vjp } from "./gradient.ts";
 export { checkGraph, printGraph } from "./graph.ts";
 export { groupedMatmul } from "./grouped.ts";
@@ -52,6 +67,7 @@ export * from "./layout.ts";
 export { matmul } from "./linear.ts";
 export { layerNormalize, logSoftmax, softmax } from "./neural.ts";
 export type { TensorLike } from "./operands.ts";
+export { averagePool, maxPool, type PoolOptions } from "./pooling.ts";
 export {
   bernoulli,
   categorical,

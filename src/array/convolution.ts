@@ -1,0 +1,218 @@
+/** Convolutions in any number of dimensions. Their three products are each other's gradients. */
+import { float64Convolution, inputGradientNodes, type Spatial, weightGradientNodes } from "./onnx/convolution.ts";
+import { checkFloat } from "./operands.ts";
+import { type Primitive, primitive } from "./primitive.ts";
+import { type Shape, showShape } from "./shape.ts";
+import type { Tensor, TensorType } from "./tensor.ts";
+
+/** Extents along the spatial axes that `x` and `w` determine. */
+const spatial = (shape: Shape): readonly number[] => shape.slice(2);
+
+/** Reach of a kernel of `k` taps with gaps. */
+const reach = (k: number, dilation: number): number => (k - 1) * dilation + 1;
+
+/** Positions of a kernel along one axis. */
+const positions = (n: number, k: number, axis: number, { stride, dilation, before, after }: Spatial): number =>
+  Math.floor(
+    (n + (before[axis] as number) + (after[axis] as number) - reach(k, dilation[axis] as number)) /
+      (stride[axis] as number),
+  ) + 1;
+
+function outputShape(x: Shape, w: Shape, params: Spatial): number[] {
+  return [
+    x[0] as number,
+    w[0] as number,
+    ...spatial(x).map((n, axis) => positions(n, w[axis + 2] as number, axis, params)),
+  ];
+}
+
+/** Parameters of the gradients: the forward parameters, and the shape of what they are the gradient of. */
+interface GradientParams extends Spatial {
+  readonly shape: Shape;
+}
+
+const forward: Primitive<[x: Tensor, w: Tensor], Spatial> = primitive("conv", {
+  shape: ([x, w], params) => ({ shape: outputShape(x.shape, w.shape, params), dtype: x.dtype }),
+  gradient: (dy, { inputs: [x, w], params }) => [
+    inputGradient(dy, w, { ...params, shape: x.shape }),
+    weightGradient(x, dy, { ...params, shape: w.shape }),
+  ],
+  onnx: (graph, [x, w], { stride, dilation, before, after, groups }, node) => {
+    const [xType, wType] = node.inputs as [Tensor, Tensor];
+    if (xType.dtype === "float64") return float64Convolution(graph, x, w, xType, wType, node.params);
+    return graph.node("Conv", [x, w], {
+      strides: stride,
+      dilations: dilation,
+      pads: [...before, ...after],
+      group: groups,
+      kernel_shape: spatial(wType.shape),
+    });
+  },
+});
+
+const inputGradient: Primitive<[dy: Tensor, w: Tensor], GradientParams> = primitive("convInputGradient", {
+  shape: ([dy], { shape }) => ({ shape, dtype: dy.dtype }),
+  gradient: (dx, { inputs: [dy, w], params: { shape: _, ...params } }) => [
+    forward(dx, w, params),
+    weightGradient(dx, dy, { ...params, shape: w.shape }),
+  ],
+  onnx: (graph, [dy, w], params, node) => inputGradientNodes(graph, dy, w, node.inputs as [Tensor, Tensor], params),
+});
+
+const weightGradient: Primitive<[x: Tensor, dy: Tensor], GradientParams> = primitive("convWeightGradient", {
+  shape: ([x], { shape }) => ({ shape, dtype: x.dtype }),
+  gradient: (dw, { inputs: [x, dy], params: { shape: _, ...params } }) => [
+    inputGradient(dy, dw, { ...params, shape: x.shape }),
+    forward(x, dw, params),
+  ],
+  onnx: (graph, [x, dy], params, node) => weightGradientNodes(graph, x, dy, node.inputs as [Tensor, Tensor], params),
+});
+
+/** `same`: as many positions as elements (at stride 1); `valid`: none; else elements before and after each axis. */
+export type Padding = number | "same" | "valid" | readonly (readonly [before: number, after: number])[];
+
+export interface ConvOptions {
+  /** Distance between positions of the kernel, for all axes or each; 1 by default. */
+  readonly stride?: number | readonly number[];
+  /** Zeros around the input; none by default. */
+  readonly padding?: Padding;
+  /** Distance between taps of the kernel; 1 by default. */
+  readonly dilation?: number | readonly number[];
+  /** Channels are cut into so many groups that do not see each other; 1 by default, all channels for depthwise. */
+  readonly groups?: number;
+}
+
+/** A number for each of `rank` axes. */
+function perAxis(operation: string, name: string, value: number | readonly number[], rank: number): readonly number[] {
+  const list = typeof value === "number" ? Array<number>(rank).fill(value) : value;
+  if (list.length !== rank || list.some((n) => !Number.isInteger(n) || n < 1)) {
+    throw new RangeError(
+      `${operation}: ${name} needs whole numbers of at least 1, one or ${rank}, got ${JSON.stringify(value)}`,
+    );
+  }
+  return list;
+}
+
+/** Padding as amounts before and after each axis. */
+export function paddingAmounts(
+  operation: string,
+  padding: Padding,
+  kernel: readonly number[],
+  stride: readonly number[],
+  extents: readonly number[],
+): { before: readonly number[]; after: readonly number[] } {
+  if (padding === "valid") return { before: kernel.map(() => 0), after: kernel.map(() => 0) };
+  if (padding === "same") {
+    const total = extents.map((n, i) =>
+      Math.max(0, (Math.ceil(n / (stride[i] as number)) - 1) * (stride[i] as number) + (kernel[i] as number) - n),
+    );
+    return { before: total.map((t) => Math.floor(t / 2)), after: total.map((t) => Math.ceil(t / 2)) };
+  }
+  const pairs = typeof padding === "number" ? kernel.map(() => [padding, padding] as const) : padding;
+  if (pairs.length !== kernel.length || pairs.flat().some((n) => !Number.isInteger(n) || n < 0)) {
+    throw new RangeError(
+      `${operation}: padding needs whole numbers of at least 0, a pair for each of ${kernel.length} axes, got ${JSON.stringify(padding)}`,
+    );
+  }
+  return { before: pairs.map(([low]) => low), after: pairs.map(([, high]) => high) };
+}
+
+function normalize(
+  operation: string,
+  w: TensorType,
+  extents: readonly number[],
+  { stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvOptions,
+): Spatial {
+  const rank = w.shape.length - 2;
+  const strides = perAxis(operation, "stride", stride, rank);
+  const dilations = perAxis(operation, "dilation", dilation, rank);
+  if (!Number.isInteger(groups) || groups < 1)
+    throw new RangeError(`${operation}: groups is a whole number of at least 1, got ${groups}`);
+  const reaches = spatial(w.shape).map((k, i) => reach(k, dilations[i] as number));
+  return {
+    stride: strides,
+    dilation: dilations,
+    groups,
+    ...paddingAmounts(operation, padding, reaches, strides, extents),
+  };
+}
+
+function checkOperands(operation: string, x: Tensor, w: Tensor): void {
+  checkFloat(operation, x.dtype);
+  if (x.dtype !== w.dtype)
+    throw new TypeError(`${operation}: operands are ${x.dtype} and ${w.dtype}; cast one of them`);
+  if (x.rank < 3 || w.rank !== x.rank) {
+    throw new RangeError(
+      `${operation}: expected x [batch, channels, ...spatial] and a kernel of the same rank, got ${showShape(x.shape)} and ${showShape(w.shape)}`,
+    );
+  }
+}
+
+/**
+ * Convolution (cross-correlation, as in all of deep learning): `y[b, o, p] = Σ_{i, k} x[b, i, p·stride + k·dilation] w[o, i, k]`.
+ * `x: [batch, channels, ...spatial]`, `w: [outputs, channels/groups, ...kernel]` give `[batch, outputs, ...positions]`.
+ */
+export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
+  checkOperands("conv", x, w);
+  const params = normalize("conv", w, spatial(x.shape), options);
+  const [channels, outputs] = [x.shape[1] as number, w.shape[0] as number];
+  if (channels !== (w.shape[1] as number) * params.groups || outputs % params.groups !== 0) {
+    throw new RangeError(
+      `conv: x has ${channels} channels and w is ${showShape(w.shape)}; with ${params.groups} groups w needs ${channels / params.groups} input channels and a multiple of ${params.groups} outputs`,
+    );
+  }
+  const shape = outputShape(x.shape, w.shape, params);
+  if (shape.some((n) => n < 1))
+    throw new RangeError(
+      `conv: a kernel ${showShape(spatial(w.shape))} with its dilation does not fit into x ${showShape(x.shape)} with its padding`,
+    );
+  return forward(x, w, params);
+}
+
+/**
+ * Transposed convolution: the map from the output back to the input of `conv` with the same options, used to enlarge.
+ * `x: [batch, channels, ...spatial]`, `w: [channels, outputs/groups, ...kernel]` give extents
+ * `(n - 1)·stride + (kernel - 1)·dilation + 1 - padding + outputPadding`.
+ */
+export function convTranspose(
+  x: Tensor,
+  w: Tensor,
+  {
+    outputPadding = 0,
+    ...options
+  }: Omit<ConvOptions, "padding"> & {
+    readonly padding?: Exclude<Padding, "same">;
+    readonly outputPadding?: number | readonly number[];
+  } = {},
+): Tensor {
+  checkOperands("convTranspose", x, w);
+  if (x.shape[1] !== w.shape[0])
+    throw new RangeError(
+      `convTranspose: x has ${x.shape[1]} channels and w is ${showShape(w.shape)}; w needs as many in its first axis`,
+    );
+  const params = normalize("convTranspose", w, spatial(x.shape), options);
+  if ((x.shape[1] as number) % params.groups !== 0)
+    throw new RangeError(`convTranspose: ${x.shape[1]} channels cannot be cut into ${params.groups} groups`);
+  const extra = typeof outputPadding === "number" ? spatial(x.shape).map(() => outputPadding) : outputPadding;
+  const extents = spatial(x.shape).map((n, i) => {
+    const added = extra[i] as number;
+    if (!Number.isInteger(added) || added < 0 || added >= (params.stride[i] as number)) {
+      throw new RangeError(
+        `convTranspose: outputPadding is a whole number from 0 to stride - 1, got ${JSON.stringify(outputPadding)}`,
+      );
+    }
+    return (
+      (n - 1) * (params.stride[i] as number) +
+      reach(w.shape[i + 2] as number, params.dilation[i] as number) -
+      (params.before[i] as number) -
+      (params.after[i] as number) +
+      added
+    );
+  });
+  if (extents.some((n) => n < 1))
+    throw new RangeError(`convTranspose: the padding leaves nothing of extents ${showShape(extents)}`);
+  return inputGradient(x, w, {
+    ...params,
+    shape: [x.shape[0] as number, (w.shape[1] as number) * params.groups, ...extents],
+  });
+}
