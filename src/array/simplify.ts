@@ -46,7 +46,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   // Zeros come from gradients of unused outputs; -0 + 0 = 0 is the only value that changes.
   add: (node) => beside(node, 0, "either") ?? biasOntoProduct(node),
   sub: (node) => beside(node, 0, "right") ?? scatterOntoNegative(node),
-  sum: (node, known) => sumOfScatter(node) ?? sumThroughProduct(node, known),
+  sum: (node, known) => sumOfOne(node) ?? sumOfScatter(node) ?? sumThroughProduct(node, known),
   mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node),
   div: (node) => {
     const divisor = scalarValue(operand(node, 1));
@@ -59,14 +59,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
       ? as(node, reciprocal(operand(node, 1)))
       : null;
   },
-  neg: (node) => {
-    const inner = operand(node, 0).node;
-    if (inner.rules.name === "neg") return operand(inner, 0);
-    if (inner.rules.name !== "mul") return null;
-    // The sign costs least on the smallest factor.
-    const [x, y] = [operand(inner, 0), operand(inner, 1)];
-    return Math.min(x.size, y.size) < result(node).size ? (x.size < y.size ? mul(neg(x), y) : mul(x, neg(y))) : null;
-  },
+  neg: (node) => negative(operand(node, 0)),
   // A permutation of a permutation is one permutation, often none.
   transpose: (node) => {
     const inner = operand(node, 0).node;
@@ -108,6 +101,17 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   },
 };
 
+/** `-x` without a pass over all of `x`, or null. */
+function negative(x: Tensor): Tensor | null {
+  if (x.node.rules.name === "neg") return operand(x.node, 0);
+  if (x.node.rules.name !== "mul") return null;
+  // The sign costs least on the smallest factor, and nothing on a known number.
+  const [small, large] = [operand(x.node, 0), operand(x.node, 1)].sort((a, b) => a.size - b.size) as [Tensor, Tensor];
+  if (small.size === x.size) return null;
+  const value = scalarValue(small);
+  return mul(large, value === null ? neg(small) : broadcastTo(scalar(-value, small.dtype), small.shape));
+}
+
 /** Whether a tensor is zeros with something scattered onto them along an axis. */
 const isScatterOnZeros = ({ node }: Tensor): boolean =>
   node.rules.name === "scatterAddAlong" && scalarValue(operand(node, 0)) === 0;
@@ -117,7 +121,7 @@ function scatterOntoNegative(node: Node<never>): Tensor | null {
   const [scattered, z] = [operand(node, 0), operand(node, 1)];
   if (!isScatterOnZeros(scattered) || !sameShape(z.shape, scattered.shape)) return null;
   const [, indices, updates] = scattered.node.inputs as readonly [Tensor, Tensor, Tensor];
-  return scatterAddAlong(neg(z), indices, updates, { axis: param<number>(scattered.node, "axis") });
+  return scatterAddAlong(negative(z) ?? neg(z), indices, updates, { axis: param<number>(scattered.node, "axis") });
 }
 
 /** The sum of what was scattered onto zeros is the sum of the updates. */
@@ -164,6 +168,10 @@ function biasOntoProduct(node: Node<never>): Tensor | null {
   return reshape(add(product, bias), shaped.shape);
 }
 
+/** A sum along axes of extent 1 moves nothing but the shape. */
+const sumOfOne = (node: Node<never>): Tensor | null =>
+  operand(node, 0).size === result(node).size ? reshape(operand(node, 0), result(node).shape) : null;
+
 function minusOneTimes(node: Node<never>): Tensor | null {
   if (!isFloat(result(node).dtype)) return null;
   const x = beside(node, -1, "either");
@@ -196,12 +204,13 @@ function foldScalars(node: Node<never>): Tensor | null {
  * An equal graph with fewer nodes: what no output needs is gone, equal nodes are one, scalars are folded, and the
  * rewrites above are applied. Bodies of control flow are simplified too.
  */
-export function simplify(graph: Graph): Graph {
+export function simplify(graph: Graph, values: readonly (number | null)[] = []): Graph {
   return inNewScope(() => {
     const substitution = new Substitution();
     const inputs = graph.inputs.map((x, i) => {
       const input = placeholder(x, `p${i}`);
-      substitution.set(x, input);
+      const value = values[i] ?? null;
+      substitution.set(x, value === null ? input : broadcastTo(scalar(value, x.dtype), x.shape));
       return input;
     });
     const table = new Map<string, readonly Tensor[]>();
@@ -236,7 +245,7 @@ export function simplify(graph: Graph): Graph {
         for (const [i, y] of node.outputs.entries()) substitution.set(y, operands[i] as Tensor);
         continue;
       }
-      const bodies = node.bodies.map(simplify);
+      const bodies = node.bodies.map((body) => simplify(body, capturedValues(node, operands)));
       const outputs = applyPrimitive(node.rules, dropBroadcast(operands, node), node.params, bodies);
       node.outputs.forEach((y, i) => {
         const made = outputs[i] as Tensor;
@@ -245,6 +254,16 @@ export function simplify(graph: Graph): Graph {
     }
     return { inputs, outputs: graph.outputs.map((x) => substitution.get(x)) };
   });
+}
+
+/**
+ * For the inputs of a body, the number that a tensor captured from outside is known to be everywhere, else null. A loop
+ * moves zeros and the like out of its body; inside, they still let operations be simplified.
+ */
+function capturedValues(node: Node<never>, operands: readonly Tensor[]): (number | null)[] {
+  if (node.rules.name === "cond") return operands.slice(1).map(scalarValue);
+  const changing = param<number>(node, "carries") + (param<number | undefined>(node, "sequences") ?? 0);
+  return operands.map((x, i) => (i < changing ? null : scalarValue(x)));
 }
 
 /** Keys of nodes met before: that of a loop prints its whole body, and each of its many outputs asks for it. */
