@@ -56,10 +56,11 @@ describe("crossEntropy", () => {
   });
 
   it("scatters onto the softmax in its gradient, in loops of steps too: three passes over the logits", async () => {
-    const gradient = grad((x: Tensor) => crossEntropy(x, ids));
-    const alone = compile(gradient).print(tensor(logits));
-    const steps = compileSteps((x: Tensor, _: Tensor) => [gradient(x), { loss: mean(x) }]);
-    const inLoop = steps.print(tensor(logits), tensor([1, 2]), tensor(0, { dtype: "int32" }), key(0));
+    const gradient = grad((x: Tensor, y: Tensor) => crossEntropy(x, y));
+    const alone = compile(gradient).print(tensor(logits), ids);
+    const steps = compileSteps((x: Tensor, y: Tensor) => [gradient(x, y), { loss: mean(x) }]);
+    const batches = tensor(new Int32Array(12), { shape: [2, 6] });
+    const inLoop = steps.print(tensor(logits), batches, tensor(0, { dtype: "int32" }), key(0));
     // Of the graph or of the body of its loop, what has as many elements as the logits.
     const passes = (graph: string) => [...graph.matchAll(/^ {2,6}\w+: f32\[6,4\] = (\w+)/gm)].map(([, name]) => name);
     expect(passes(alone)).toEqual(["logSoftmax", "exp", "mul", "scatterAddAlong"]);
