@@ -9,6 +9,12 @@ export {
   multiHeadAttention,
   splitHeads,
 } from "./attention.ts";
+export {
+  type ConvolutionOptions,
+  convolution,
+  type TransposedConvolutionOptions,
+  transposedConvolution,
+} from "./convolution.ts";
 export { drop, dropout } from "./dropout.ts";
 export { type EmbeddingOptions, type EmbeddingParams, embedding } from "./embedding.ts";
 export { type FfnOptions, type FfnParams, ffn, type ThreeLayerFfnParams, threeLayerFfn } from "./ffn/dense.ts";

@@ -180,10 +180,14 @@ function spreadAxis(
 ): string {
   const places = BigInt64Array.from({ length: n }, (_, i) => BigInt(start + i * step));
   const indices = graph.constant({ shape: [n], dtype: "int64" }, places);
-  const matrix = graph.node(
-    "OneHot",
-    [indices, graph.scalar(extent, "int64"), graph.constant({ shape: [2], dtype: "float64" }, Float64Array.of(0, 1))],
-    { axis: -1 },
+  // There is no float64 kernel of OneHot.
+  const matrix = graph.cast(
+    graph.node(
+      "OneHot",
+      [indices, graph.scalar(extent, "int64"), graph.constant({ shape: [2], dtype: "float32" }, Float32Array.of(0, 1))],
+      { axis: -1 },
+    ),
+    "float64",
   );
   const last = [...Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis), axis];
   const back = last.map((_, i) => last.indexOf(i));
