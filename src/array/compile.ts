@@ -97,8 +97,12 @@ function lower(graph: Graph, inputNames: readonly string[], outputNames: readonl
   return { bytes: encodeModel(builder.finish("fourward", values, outputs)), inputs, outputs: outputNames };
 }
 
-/** Sessions by device, threads and model, so that equal graphs share one. */
-const sessions = new Map<string, Promise<Session>>();
+/** Sessions by device, threads and model, so that equal graphs share one; the one used last stands last. */
+const sessions = new Map<string, { readonly session: Promise<Session>; readonly used: number }>();
+
+/** Each session holds memory and threads. Beyond so many, those that were not used for so long are freed. */
+const KEPT_SESSIONS = 8;
+const IDLE_MS = 20_000;
 
 function sessionOptions(options: CompileOptions): SessionOptions {
   const device = checkDevice(options.device ?? defaults.device);
@@ -110,13 +114,28 @@ async function sessionFor(model: Model, options: CompileOptions): Promise<Sessio
   const wanted = sessionOptions(options);
   model.hash ??= await digest(model.bytes);
   const key = `${wanted.device} ${wanted.threads ?? "all"} ${model.hash}`;
-  let session = sessions.get(key);
+  const used = performance.now();
+  let session = sessions.get(key)?.session;
   if (!session) {
     session = runtime.load(model.bytes, wanted);
-    sessions.set(key, session);
     session.catch(() => sessions.delete(key));
+    releaseIdle(used - IDLE_MS);
   }
+  sessions.delete(key);
+  sessions.set(key, { session, used });
   return session;
+}
+
+/** Frees sessions beyond the number kept that were last used before `since`. A run that has begun still ends. */
+function releaseIdle(since: number): void {
+  for (const [key, { session, used }] of [...sessions].slice(0, Math.max(0, sessions.size - KEPT_SESSIONS))) {
+    if (used > since) return;
+    sessions.delete(key);
+    session.then(
+      (idle) => idle.release(),
+      () => undefined,
+    );
+  }
 }
 
 async function digest(bytes: Uint8Array): Promise<string> {
@@ -128,7 +147,7 @@ async function digest(bytes: Uint8Array): Promise<string> {
 export async function releaseSessions(): Promise<void> {
   const open = [...sessions.values()];
   sessions.clear();
-  for (const session of open)
+  for (const { session } of open)
     await session.then(
       (s) => s.release(),
       () => undefined,
