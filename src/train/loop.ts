@@ -146,7 +146,7 @@ export async function trainLoop<S extends Tree, B extends Tree>(
       const after = now.step + count;
       if (after < steps) source.prepare(after, pace.next(after));
       const [state, metrics] = await running;
-      pace.record(count, (performance.now() - started) / 1000, bytesIn(batches));
+      pace.record(count, (performance.now() - started) / 1000, bytesIn(batches), after);
       const rows = readRows(metrics, count);
       const bad = rows.findIndex(({ loss }) => !Number.isFinite(loss));
       record.steps(now.step, bad < 0 ? rows : rows.slice(0, bad + 1));

@@ -37,15 +37,15 @@ export class Pace {
     return Math.min(this.#length, ...ends.map((end) => end - step));
   }
 
-  /** Takes note of a run of `count` steps whose batches held so many bytes. */
-  record(count: number, seconds: number, batchBytes: number): void {
+  /** Takes note of a run of `count` steps that ended after `step` steps, and whose batches held so many bytes. */
+  record(count: number, seconds: number, batchBytes: number, step: number): void {
     const isCompiled = this.#compiled.has(count);
     this.#compiled.add(count);
     if (isCompiled && this.#compiled.size === 1 && this.#recent.length === 1) this.#recent = [];
     // The first run of a length includes its compilation: it tells little unless nothing else is known.
     if (isCompiled || this.#recent.length === 0) this.#recent = [...this.#recent.slice(-9), { count, seconds }];
     if (isCompiled && !this.#isChosen) {
-      this.#length = this.#chosen(seconds / count, batchBytes / count);
+      this.#length = this.#chosen(seconds / count, batchBytes / count, step);
       this.#isChosen = true;
     }
   }
@@ -57,11 +57,11 @@ export class Pace {
     return total((run) => run.seconds) / total((run) => run.count);
   }
 
-  #chosen(secondsPerStep: number, bytesPerStep: number): number {
+  #chosen(secondsPerStep: number, bytesPerStep: number, step: number): number {
     const { stops, steps } = this.#options;
     const limits = [TARGET_SECONDS / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), MOST_STEPS];
     const fitting = Math.max(1, Math.floor(Math.min(...limits)));
-    return dividing(stops.reduce(greatestCommonDivisor, steps), fitting);
+    return dividing(stops.length === 0 ? steps - step : stops.reduce(greatestCommonDivisor, steps), fitting);
   }
 }
 

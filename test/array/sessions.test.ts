@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { afterEach, expect, it, vi } from "vitest";
-import { add, compile, item, mul, tensor } from "../../src/array/index.ts";
+import { add, compile, item, mul, type Tensor, tensor } from "../../src/array/index.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -17,7 +17,7 @@ it.skipIf(!existsSync("/proc/self/status"))(
       now += 30_000;
       return now;
     });
-    const functions = Array.from({ length: 40 }, (_, i) => compile((x) => add(mul(x, 2), i), { threads: 3 }));
+    const functions = Array.from({ length: 40 }, (_, i) => compile((x: Tensor) => add(mul(x, 2), i), { threads: 3 }));
     const before = threads();
     for (const [i, fn] of functions.entries()) expect(item(await fn(tensor(1)))).toBe(2 + i);
     // Eight are kept, of two further threads each.
@@ -27,7 +27,7 @@ it.skipIf(!existsSync("/proc/self/status"))(
 );
 
 it("keeps sessions in use", async () => {
-  const functions = Array.from({ length: 12 }, (_, i) => compile((x) => add(mul(x, 3), i)));
+  const functions = Array.from({ length: 12 }, (_, i) => compile((x: Tensor) => add(mul(x, 3), i)));
   const results = await Promise.all(functions.flatMap((fn) => [fn(tensor(1)), fn(tensor(2))]));
   expect(results.map(item)).toEqual(functions.flatMap((_, i) => [3 + i, 6 + i]));
 });
