@@ -17,8 +17,26 @@ export {
 } from "./convolution.ts";
 export { drop, dropout } from "./dropout.ts";
 export { type EmbeddingOptions, type EmbeddingParams, embedding } from "./embedding.ts";
+export { type Ensemble, ensemble, initMembers } from "./ensemble.ts";
+export { type ChosenExpertsOptions, chosenExperts, type ExpertParams, separateExperts } from "./ffn/chosen-experts.ts";
+export {
+  type DecisionParams,
+  decisionEntropy,
+  hardDescend,
+  leafProbabilities,
+  reachedLeaf,
+} from "./ffn/decision-tree.ts";
 export { type FfnOptions, type FfnParams, ffn, type ThreeLayerFfnParams, threeLayerFfn } from "./ffn/dense.ts";
+export {
+  type FastFeedForward,
+  type FastFeedForwardOptions,
+  type FastFeedForwardParams,
+  fastFeedForward,
+  type TreeRouting,
+} from "./ffn/fast-feed-forward.ts";
 export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
+export { loadBalanceLoss, type RoutedLayer, type Routing, usageEntropy } from "./ffn/routing.ts";
+export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
 export {
   constantOf,
   type Fans,
