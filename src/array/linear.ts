@@ -45,6 +45,11 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
   ],
   onnx: (graph, [a, b], { transposeA, transposeB }, node) => {
     const [x, y] = node.inputs as [Tensor, Tensor];
+    if (x.size === 0 || y.size === 0) {
+      // Products of nothing are zeros; the runtime gives a wrong shape or an error where batches broadcast as well.
+      const { shape, dtype } = node.outputs[0] as Tensor;
+      return graph.node("Expand", [graph.scalar(0, dtype), graph.int64s(shape)]);
+    }
     // Without transposition MatMul is as fast as Gemm, and the runtime joins it with an addition of a bias that follows.
     if (x.rank === 2 && y.rank === 2 && isFloat(x.dtype) && (transposeA || transposeB)) {
       return graph.node("Gemm", [a, b], { transA: Number(transposeA), transB: Number(transposeB) });

@@ -56,13 +56,15 @@ const asin: Lowering = (graph, x) =>
 const erf: Lowering = (graph, x) => {
   const limited = graph.node("Min", [graph.node("Max", [x, number(graph, -6)]), number(graph, 6)]);
   const q = square(graph, limited);
-  let oddFactorial = 1;
-  const coefficients = Array.from({ length: 140 }, (_, n) => {
-    if (n > 0) oddFactorial *= (2 * n + 1) / 2;
-    return 2 / Math.sqrt(Math.PI) / oddFactorial;
-  });
-  const scale = graph.node("Exp", [graph.node("Neg", [q])]);
-  return graph.node("Mul", [graph.node("Mul", [limited, scale]), polynomial(graph, q, coefficients)]);
+  // 1 + 2q/3·(1 + 2q/5·(1 + …)): with factors near 1, since the runtime's optimizer merges float64 constants below
+  // about 1e-20 with others.
+  let series = number(graph, 1);
+  for (let n = 140; n > 0; n--) {
+    const factor = graph.node("Mul", [q, number(graph, 2 / (2 * n + 1))]);
+    series = graph.node("Add", [graph.node("Mul", [series, factor]), number(graph, 1)]);
+  }
+  const scale = graph.node("Mul", [graph.node("Exp", [graph.node("Neg", [q])]), number(graph, 2 / Math.sqrt(Math.PI))]);
+  return graph.node("Mul", [graph.node("Mul", [limited, scale]), series]);
 };
 
 const hyperbolic =
