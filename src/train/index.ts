@@ -19,3 +19,5 @@ export type { Optimizer, Rate } from "./optimizer.ts";
 export { constant, cosine, linearSchedule, type Schedule, stepwise, warmup } from "./schedules.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";
 export { type CompiledSteps, compileSteps, type Metrics, type Step, type StepContext } from "./steps.ts";
+export { type FitTogetherOptions, type FitTogetherResult, fitTogether, type Trainee } from "./together.ts";
+export { type TotalOptions, totalOver } from "./total.ts";
