@@ -1,5 +1,6 @@
 /** Losses, optimizers and the training loop. */
 export { type AdamWOptions, type AdamWState, adamW } from "./adamw.ts";
+export { type IndexBatch, indexBatches } from "./batches.ts";
 export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";
 export { DivergedError } from "./diverged.ts";
@@ -16,7 +17,7 @@ export {
 } from "./loop.ts";
 export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";
-export { constant, cosine, linearSchedule, type Schedule, stepwise, warmup } from "./schedules.ts";
+export { constant, cosine, geometric, linearSchedule, phases, type Schedule, stepwise, warmup } from "./schedules.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";
 export { type CompiledSteps, compileSteps, type Metrics, type Step, type StepContext } from "./steps.ts";
 export { type FitTogetherOptions, type FitTogetherResult, fitTogether, type Trainee } from "./together.ts";

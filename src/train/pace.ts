@@ -14,13 +14,20 @@ export interface PaceOptions {
   readonly steps: number;
 }
 
+interface Run {
+  readonly count: number;
+  readonly seconds: number;
+  /** False if compilation took a part of the time. */
+  readonly isCompiled: boolean;
+}
+
 /** Plans runs and keeps their time. Its choices never change the numbers that are computed. */
 export class Pace {
   readonly #options: PaceOptions;
   /** Lengths that have run, and so are compiled. */
   readonly #compiled = new Set<number>();
-  /** Recent runs, the oldest first. */
-  #recent: { readonly count: number; readonly seconds: number }[] = [];
+  /** Recent runs, the oldest first; the very first one, which was compiled, only until there is another. */
+  #recent: Run[] = [];
   #length: number;
   #isChosen: boolean;
 
@@ -41,9 +48,9 @@ export class Pace {
   record(count: number, seconds: number, batchBytes: number, step: number): void {
     const isCompiled = this.#compiled.has(count);
     this.#compiled.add(count);
-    if (isCompiled && this.#compiled.size === 1 && this.#recent.length === 1) this.#recent = [];
-    // The first run of a length includes its compilation: it tells little unless nothing else is known.
-    if (isCompiled || this.#recent.length === 0) this.#recent = [...this.#recent.slice(-9), { count, seconds }];
+    const run = { count, seconds, isCompiled };
+    if (isCompiled) this.#recent = [...this.#recent.filter((other) => other.isCompiled).slice(-9), run];
+    else if (this.#recent.length === 0) this.#recent = [run];
     if (isCompiled && !this.#isChosen) {
       this.#length = this.#chosen(seconds / count, batchBytes / count, step);
       this.#isChosen = true;
@@ -52,15 +59,16 @@ export class Pace {
 
   /** Over the last ten runs. Needs one run. */
   get secondsPerStep(): number {
-    const total = (of: (run: { count: number; seconds: number }) => number) =>
-      this.#recent.reduce((sum, run) => sum + of(run), 0);
+    const total = (of: (run: Run) => number) => this.#recent.reduce((sum, run) => sum + of(run), 0);
     return total((run) => run.seconds) / total((run) => run.count);
   }
 
   #chosen(secondsPerStep: number, bytesPerStep: number, step: number): number {
     const { stops, steps } = this.#options;
     const limits = [TARGET_SECONDS / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), MOST_STEPS];
-    const fitting = Math.max(1, Math.floor(Math.min(...limits)));
+    const fitting = Math.floor(Math.min(...limits));
+    // A few slow steps gain little from sharing a run, less than another graph costs in memory and compilation.
+    if (fitting < 4) return 1;
     return dividing(stops.length === 0 ? steps - step : stops.reduce(greatestCommonDivisor, steps), fitting);
   }
 }

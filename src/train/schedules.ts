@@ -1,5 +1,20 @@
 /** Schedules: learning rates as functions of the step, traced into the graph of the training step. */
-import { add, cast, cos, div, floor, maximum, minimum, mul, pow, sub, type Tensor } from "../array/index.ts";
+import {
+  add,
+  cast,
+  cos,
+  div,
+  exp,
+  floor,
+  less,
+  maximum,
+  minimum,
+  mul,
+  pow,
+  sub,
+  type Tensor,
+  where,
+} from "../array/index.ts";
 
 /** The learning rate (float32 scalar) at a step (integer scalar, from 0). */
 export type Schedule = (step: Tensor) => Tensor;
@@ -69,6 +84,41 @@ export function warmup(steps: number, after: Schedule): Schedule {
   return (step) => {
     const rest = after(maximum(sub(step, steps), 0));
     return mul(rest, minimum(div(add(float(step), 1), steps), 1));
+  };
+}
+
+/**
+ * A constant factor from step to step, from `from` at step 0 to `to` at step `steps`, where it stays. Both are above 0.
+ */
+export function geometric({
+  from,
+  to,
+  steps,
+}: {
+  readonly from: number;
+  readonly to: number;
+  readonly steps: number;
+}): Schedule {
+  checkSteps("geometric", steps);
+  if (!(from > 0 && to > 0)) throw new RangeError(`geometric: expected from and to above 0, got ${from} and ${to}`);
+  return (step) => mul(exp(mul(progress(step, steps), Math.log(to / from))), from);
+}
+
+/**
+ * Schedules one after the other, each over so many steps, each counting its steps from its own start. The last one goes
+ * on after its end. Not only for learning rates: a weight of a loss may follow one, too.
+ */
+export function phases(...parts: readonly (readonly [steps: number, schedule: Schedule])[]): Schedule {
+  if (parts.length === 0) throw new RangeError("phases: expected at least one phase");
+  for (const [steps] of parts) checkSteps("phases", steps);
+  return (step) => {
+    const from = (index: number, start: number): Tensor => {
+      const [steps, schedule] = parts[index] as readonly [number, Schedule];
+      const value = schedule(maximum(sub(step, start), 0));
+      const end = start + steps;
+      return index + 1 === parts.length ? value : where(less(step, end), value, from(index + 1, end));
+    };
+    return from(0, 0);
   };
 }
 
