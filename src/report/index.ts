@@ -27,3 +27,4 @@ export {
   type StudyProgress,
   scales,
 } from "./study.ts";
+export { median, type TimingOptions, timeInTurn } from "./timing.ts";
