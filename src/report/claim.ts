@@ -64,7 +64,7 @@ const T95 = [
 export function interval({ mean, std, values, exact }: Measurement): readonly [low: number, high: number] {
   if (exact) return [mean, mean];
   if (values.length < 2) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  const half = ((T95[values.length - 2] ?? 1.96 + 2.4 / (values.length - 1)) * std) / Math.sqrt(values.length);
+  const half = ((T95[values.length - 2] ?? 1.96 + 2.5 / (values.length - 1)) * std) / Math.sqrt(values.length);
   return [mean - half, mean + half];
 }
 

@@ -1,4 +1,4 @@
-/** Pictures of a report as data; `html.ts` draws them. */
+/** Pictures of a report as data; `page.ts` draws them. */
 
 /** One point of a series; `low` and `high` bound its spread. */
 export interface Point {
@@ -58,7 +58,8 @@ export interface PictureGrid {
   readonly width: number;
   readonly height: number;
   readonly rows: readonly {
-    readonly label: string /** Pixels from 0 (black) to 255, row by row. */;
+    readonly label: string;
+    /** Pixels from 0 (black) to 255 (white), row by row. */
     readonly pictures: readonly Uint8Array[];
   }[];
 }

@@ -15,16 +15,33 @@ const withUnit = (text: string, unit: string): string =>
 
 const sides = { atLeast: "≥ ", atMost: "≤ ", equals: "" } as const;
 
-/** `≥ 90 %`, the published figure with its side. */
+/** `≥ 90 % (± 1)`: the published figure with its side and the slack it is given. */
 export function publishedText({ published, unit, direction, tolerance }: ClaimResult): string {
-  const slack = tolerance === 0 ? "" : ` ± ${formatNumber(tolerance)}`;
-  return withUnit(`${sides[direction]}${formatNumber(published)}${slack}`, unit);
+  const slack = tolerance === 0 ? "" : ` (± ${formatNumber(tolerance)})`;
+  return withUnit(`${sides[direction]}${formatNumber(published)}`, unit) + slack;
 }
 
-/** `96.2 ± 0.4 %`: the mean and the standard deviation over seeds. */
-export function measuredText({ measured, unit, spread }: ClaimResult): string {
-  const around = spread.exact || spread.seeds < 2 ? "" : ` ± ${formatNumber(spread.std)}`;
-  return withUnit(`${formatNumber(measured)}${around}`, unit);
+/** `96.21 ± 0.43 %`: the mean and the standard deviation over seeds, to two digits of the latter. */
+export function measuredText({ measured, unit, spread: { std, exact, seeds } }: ClaimResult): string {
+  if (exact || seeds < 2) return withUnit(formatNumber(measured), unit);
+  return withUnit(`${toDigitsOf(std, measured)} ± ${toDigitsOf(std, std)}`, unit);
+}
+
+/** `95 %: 95.1 to 97.3`, where the mean over ever more seeds is expected; why there is no such interval otherwise. */
+export function intervalText({ spread: { std, low, high, exact, seeds } }: ClaimResult): string {
+  if (exact) return "exact";
+  if (low === null || high === null) return seeds < 2 ? "one seed, no interval" : "not a number";
+  return `95 %: ${toDigitsOf(std, low)} to ${toDigitsOf(std, high)}`;
+}
+
+/** A number with as many decimals as show two digits of `std`. */
+function toDigitsOf(std: number, value: number): string {
+  const decimals = 1 - Math.floor(Math.log10(std));
+  if (!(std > 0) || !Number.isFinite(value) || decimals > 8) return formatNumber(value);
+  return value.toLocaleString("en-US", {
+    minimumFractionDigits: Math.max(0, decimals),
+    maximumFractionDigits: Math.max(0, decimals),
+  });
 }
 
 /** `2 min 5 s`. */

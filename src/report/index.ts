@@ -12,7 +12,7 @@ export {
   verdictOf,
 } from "./claim.ts";
 export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
-export { formatDuration, formatNumber, measuredText, publishedText } from "./format.ts";
+export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 export type { Machine } from "./machine.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";

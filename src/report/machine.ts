@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, platform, release, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
 
 export interface Machine {
   readonly cpu: string;
@@ -26,6 +27,6 @@ export function describeMachine(): Machine {
     system: `${platform()} ${release()}`,
     node: process.version,
     onnxruntime: versionIn(require.resolve("onnxruntime-node/package.json")),
-    fourward: versionIn(new URL("../../package.json", import.meta.url).pathname),
+    fourward: versionIn(fileURLToPath(new URL("../../package.json", import.meta.url))),
   };
 }

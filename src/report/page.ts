@@ -1,6 +1,6 @@
 /** The report of a study as one self-contained HTML page. */
 import type { BarPlot, Figure, LinePlot, PictureGrid, Table } from "./figure.ts";
-import { formatDuration, formatNumber, measuredText, publishedText } from "./format.ts";
+import { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 import { drawBars, drawLines, legendOf } from "./plot.ts";
 import { encodePng } from "./png.ts";
 import type { ClaimResult, Report } from "./result.ts";
@@ -32,12 +32,12 @@ export function renderPage({ study, result, figures }: Report): string {
 <h1>${escapeHtml(paper.title)}</h1>
 <p class="source">${escapeHtml(paper.source)}</p>
 <p>${escapeHtml(study.abstract)}</p>
-${result.scale === "smoke" ? '<p class="warning">At smoke scale only the mechanism is exercised: the verdicts below are no evidence.</p>' : ""}
+${!result.evidence ? '<p class="warning">At smoke scale only the mechanism is exercised: the verdicts below are no evidence.</p>' : ""}
 </header>
 <section>
 <h2>Claims beside measurements</h2>
 <div class="scroll"><table class="claims">
-<thead><tr><th scope="col">Claim</th><th scope="col" class="number">Published</th><th scope="col" class="number">Measured</th><th scope="col">Verdict</th></tr></thead>
+<thead><tr><th scope="col">Claim</th><th scope="col" class="number">Published</th><th scope="col" class="number">Measured</th><th scope="col">${result.evidence ? "Verdict" : "Mechanism only"}</th></tr></thead>
 <tbody>${result.claims.map(claimRow).join("")}</tbody>
 </table></div>
 <p class="fine">± is one standard deviation over ${result.seeds.length} ${result.seeds.length === 1 ? "seed" : "seeds"}. A claim holds if the whole 95 % interval of the mean lies on its side of the figure, fails if none of it does.</p>
@@ -64,7 +64,8 @@ const marks = { holds: "✓", fails: "✗", inconclusive: "?" } as const;
 
 const claimRow = (claim: ClaimResult): string => `
 <tr><th scope="row">${escapeHtml(claim.text)}<span class="fine">${escapeHtml(claim.where)}${claim.note ? `. ${escapeHtml(claim.note)}` : ""}</span></th>
-<td class="number">${escapeHtml(publishedText(claim))}</td><td class="number">${escapeHtml(measuredText(claim))}</td>
+<td class="number" data-label="Published">${escapeHtml(publishedText(claim))}</td>
+<td class="number" data-label="Measured">${escapeHtml(measuredText(claim))}<span class="fine">${escapeHtml(intervalText(claim))}</span></td>
 <td><span class="verdict ${claim.verdict}"><span aria-hidden="true">${marks[claim.verdict]}</span> ${claim.verdict}</span></td></tr>`;
 
 function drawFigure(figure: Figure): string {
@@ -109,8 +110,10 @@ const table = ({ columns, rows }: Table): string =>
 
 function pictures({ width, height, rows }: PictureGrid): string {
   const picture = (pixels: Uint8Array, label: string): string =>
-    `<img alt="${escapeHtml(label)}" width="${width * 2}" height="${height * 2}" src="data:image/png;base64,${Buffer.from(encodePng(pixels, width, height)).toString("base64")}">`;
-  return `<div class="pictures">${rows
+    `<img alt="${escapeHtml(label)}" src="data:image/png;base64,${Buffer.from(encodePng(pixels, width, height)).toString("base64")}">`;
+  // All rows share their columns, so that what stands above each other belongs together.
+  const columns = Math.max(1, ...rows.map((row) => row.pictures.length));
+  return `<div class="pictures" style="--columns:${columns};--size:${Math.max(2 * width, 32)}px">${rows
     .map(
       ({ label, pictures: list }) =>
         `<div class="label">${escapeHtml(label)}</div><div class="row">${list.map((pixels) => picture(pixels, label)).join("")}</div>`,
@@ -135,19 +138,31 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-
 th, td { text-align: left; padding: 9px 14px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; }
 thead th { color: var(--soft); font-size: .78rem; border-bottom-color: var(--soft); white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
-.claims th .fine { display: block; }
+.claims .fine { display: block; }
 .verdict { white-space: nowrap; font-weight: 600; }
 .holds { color: var(--good); } .fails { color: var(--bad); } .inconclusive { color: var(--open); }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0; margin: 0 0 8px; font-size: .82rem; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
 .dash { display: inline-block; width: 16px; border-top: 2px dashed currentColor; margin-right: 6px; vertical-align: middle; opacity: .6; }
-.plot svg { max-width: 100%; height: auto; min-width: 480px; }
+.plot svg { max-width: 100%; height: auto; min-width: 500px; }
 .pictures { display: grid; grid-template-columns: auto 1fr; gap: 4px 14px; align-items: center; }
-.pictures .row { display: flex; flex-wrap: wrap; gap: 3px; }
-.pictures img { image-rendering: pixelated; border-radius: 2px; }
+.pictures .row { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, var(--size))); gap: 3px; }
+.pictures img { display: block; width: 100%; image-rendering: pixelated; border-radius: 2px; }
 .label { font-size: .8rem; color: var(--soft); white-space: nowrap; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 6px 18px; font-size: .85rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .92em ui-monospace, SFMono-Regular, Menlo, monospace; }
-@media (max-width: 520px) { main { padding-top: 28px; } .pictures { grid-template-columns: 1fr; } }
+@media (max-width: 600px) {
+  main { padding-top: 28px; }
+  .pictures { grid-template-columns: 1fr; }
+  .claims thead { display: none; }
+  .claims tr { display: grid; grid-template-columns: 1fr 1fr auto; gap: 4px 14px; padding: 10px 0; border-bottom: 1px solid var(--line); }
+  .claims th, .claims td { border: 0; padding: 0; text-align: left; }
+  .claims th { grid-column: 1 / -1; }
+  .claims td { white-space: normal; }
+  .claims td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-size: .75rem; }
+  .claims td:last-child { align-self: end; }
+  dl { grid-template-columns: 1fr; gap: 0; }
+  dd { margin-bottom: 8px; }
+}
 `;

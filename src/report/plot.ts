@@ -2,23 +2,37 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Axis, BarPlot, LinePlot } from "./figure.ts";
+import { formatNumber } from "./format.ts";
 
 /** Distinct in hue and in lightness, so that they can be told apart in grey too (Okabe & Ito, on both backgrounds). */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
 
-const axis = ({ label, log = false }: Axis) => ({
-  label,
-  ...(log ? { type: "log" as const } : {}),
-  grid: true,
-  labelArrow: "none" as const,
-});
+/** On a logarithmic axis few values are labelled as they are: sizes are usually powers of two, not of ten. */
+const MOST_LABELS = 9;
+
+function axis({ label, log = false }: Axis, values: readonly number[] = []): Plot.ScaleOptions {
+  const shown = { label, grid: true, labelArrow: "none" as const };
+  if (!log) return shown;
+  const ticks = [...new Set(values)];
+  if (ticks.length < 2 || ticks.length > MOST_LABELS) return { ...shown, type: "log" };
+  // A logarithmic scale would leave out labels of its own choice.
+  return {
+    ...shown,
+    transform: Math.log10,
+    ticks: ticks.map(Math.log10),
+    tickFormat: (exponent: number) => formatNumber(Number((10 ** exponent).toPrecision(12))),
+  };
+}
 
 /** A line plot as SVG. */
 export function drawLines({ x, y, series, reference }: LinePlot): string {
   const points = series.flatMap(({ name, points: list }) => list.map((point) => ({ ...point, name })));
   const ranged = points.filter(({ low, high }) => low !== undefined && high !== undefined);
   return draw({
-    x: axis(x),
+    x: axis(
+      x,
+      points.map((point) => point.x),
+    ),
     y: axis(y),
     color: { domain: series.map(({ name }) => name), range: COLORS },
     marks: [
@@ -62,7 +76,7 @@ function draw(options: Plot.PlotOptions): string {
     height: 380,
     marginLeft: 56,
     marginBottom: 44,
-    style: { background: "none", fontFamily: "inherit", fontSize: "12px", overflow: "visible" },
+    style: { background: "none", fontFamily: "system-ui, sans-serif", fontSize: "12px", overflow: "visible" },
     ...options,
   });
   return svg.outerHTML;

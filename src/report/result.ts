@@ -39,8 +39,11 @@ export interface StudyResult {
   readonly scale: Scale;
   readonly seeds: readonly number[];
   readonly device: string;
+  /** False at smoke scale, where only the mechanism is exercised: its verdicts say nothing about the paper. */
+  readonly evidence: boolean;
   readonly machine: Machine;
   readonly started: string;
+  /** Work of all runs that this result took, interrupted ones included. */
   readonly seconds: number;
   /** The command that repeats this. */
   readonly command: string;

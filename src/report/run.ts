@@ -1,12 +1,11 @@
 /** Runs a study: makes its context, keeps what it remembers, judges its claims, writes its report. */
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../data/files.ts";
 import type { Claims } from "./claim.ts";
 import type { Figure } from "./figure.ts";
 import { describeMachine } from "./machine.ts";
 import { renderPage } from "./page.ts";
+import { decodePiece, encodePiece, openPieces } from "./pieces.ts";
 import { judge, type StudyResult } from "./result.ts";
 import { type Scale, StoppedError, type Study, type StudyContext, type StudyProgress } from "./study.ts";
 
@@ -29,6 +28,9 @@ export interface RunOptions {
 /** Where a run keeps its pieces and writes its report. */
 export const runFolder = (out: string, slug: string, scale: Scale): string => join(out, `${slug}-${scale}`);
 
+/** Names in the folder of a run that its artifacts cannot have. */
+const RESERVED: ReadonlySet<string> = new Set(["report.json", "report.html", "pieces"]);
+
 /**
  * Runs a study to its verdicts and writes `report.json` and `report.html`. Pieces that the study remembered are kept
  * until it is done, so an interrupted run continues; a finished run starts anew. Rejects with `StoppedError` when the
@@ -38,33 +40,49 @@ export async function runStudy<C extends Claims>(study: Study<C>, options: RunOp
   const { scale, device, out, signal = new AbortController().signal, onProgress, command } = options;
   const seeds = options.seeds ?? Array.from({ length: study.seeds[scale] }, (_, i) => i);
   const folder = runFolder(out, study.slug, scale);
-  const pieces = join(folder, "pieces");
-  if (options.fresh) await rm(pieces, { recursive: true, force: true });
-  await mkdir(pieces, { recursive: true });
+  const machine = describeMachine();
+  const pieces = await openPieces(join(folder, "pieces"), `fourward ${machine.fourward} on ${device}`);
+  if (options.fresh) await pieces.clear();
   const figures: Figure[] = [];
   const notes: string[] = [];
+  const artifacts: string[] = [];
   const started = new Date();
+  // What an interrupted run spent on the pieces that are taken from it.
+  let earlierSeconds = 0;
   const stopIfAsked = (): void => {
     if (signal.aborted) throw new StoppedError();
   };
   const context: StudyContext = {
     scale,
     seeds,
+    device,
     signal,
     folder,
     progress: (progress) => onProgress?.(progress),
     figure: (figure) => figures.push(figure),
     note: (text) => notes.push(text),
+    artifact: async (name, data) => {
+      if (!/^[\w][\w.-]*$/.test(name) || RESERVED.has(name))
+        throw new RangeError(`artifact: expected a file name such as "model.onnx", got "${name}"`);
+      const path = join(folder, name);
+      await writeFileAtomic(path, data);
+      if (!artifacts.includes(path)) artifacts.push(path);
+      return path;
+    },
     remember: async (key, fn) => {
       stopIfAsked();
-      const path = join(pieces, `${createHash("sha256").update(key).digest("hex").slice(0, 24)}.json`);
-      const known = await readPiece(path, key);
-      if (known !== undefined) return known.value as Awaited<ReturnType<typeof fn>>;
+      const known = await pieces.read(key);
+      if (known) {
+        earlierSeconds += known.seconds;
+        return known.value as Awaited<ReturnType<typeof fn>>;
+      }
+      const begun = performance.now();
       const value = await fn();
       // What was cut short by the signal is not a result.
       stopIfAsked();
-      await writeFileAtomic(path, JSON.stringify({ key, value }));
-      return value;
+      await pieces.write(key, { value, seconds: (performance.now() - begun) / 1000 });
+      // As it will be read back, so that a run in two halves sees the same as a run in one.
+      return (decodePiece(encodePiece({ value })) as { value: Awaited<ReturnType<typeof fn>> }).value;
     },
     overSeeds: async (fn) => {
       const results = [];
@@ -84,29 +102,18 @@ export async function runStudy<C extends Claims>(study: Study<C>, options: RunOp
     scale,
     seeds,
     device,
-    machine: describeMachine(),
+    evidence: scale !== "smoke",
+    machine,
     started: started.toISOString(),
-    seconds: (Date.now() - started.getTime()) / 1000,
+    seconds: earlierSeconds + (Date.now() - started.getTime()) / 1000,
     command,
     claims: judge(claims, measurements),
     measurements,
     notes,
-    artifacts: [json, page],
+    artifacts: [json, page, ...artifacts],
   };
-  await writeFileAtomic(page, await renderPage({ study: study as unknown as Study, result, figures }));
+  await writeFileAtomic(page, renderPage({ study: study as unknown as Study, result, figures }));
   await writeFileAtomic(json, `${JSON.stringify(result, null, 2)}\n`);
-  await rm(pieces, { recursive: true, force: true });
+  await pieces.clear();
   return result;
-}
-
-/** A piece that an earlier run finished; undefined if there is none or the file is of another key. */
-async function readPiece(path: string, key: string): Promise<{ value: unknown } | undefined> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    const piece = JSON.parse(text) as { key: string; value: unknown };
-    return piece.key === key ? piece : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 /** What a paper file exports, and what its study is given to run with. */
+import type { FileData } from "../data/files.ts";
 import type { Claims, Measurements } from "./claim.ts";
 import type { Figure } from "./figure.ts";
 
@@ -40,19 +41,24 @@ export interface StudyProgress {
   /** Units of work done and to do, in all. */
   readonly done: number;
   readonly total: number;
+  /** What is counted, in the plural: `steps`. Shown beside the rate. */
+  readonly unit?: string;
 }
 
 /** What a study runs with. */
 export interface StudyContext {
   readonly scale: Scale;
   readonly seeds: readonly number[];
+  /** Where graphs run: `cpu`, `webgpu` or `cuda`. The array language has been told already. */
+  readonly device: string;
   /** Aborted by Ctrl-C: long work passes it on, and `remember` stops between pieces. */
   readonly signal: AbortSignal;
   /** Reports progress. */
   progress(progress: StudyProgress): void;
   /**
    * The result of `fn`, kept as JSON under `key` in the study's folder: a run that was interrupted finds it there and
-   * does not compute it again. The key names everything the result depends on beside scale and code.
+   * does not compute it again. The key names everything the result depends on beside scale, device and version. Plain
+   * data and typed arrays come back as they were; anything else is refused.
    */
   remember<T>(key: string, fn: () => Promise<T>): Promise<T>;
   /** `fn` for each seed in turn; gives what it gave, in the order of the seeds. */
@@ -61,6 +67,8 @@ export interface StudyContext {
   figure(figure: Figure): void;
   /** Adds a sentence to the report: why something failed, what was left out. */
   note(text: string): void;
+  /** Writes a file beside the report, names it in the result, and gives its path. */
+  artifact(name: string, data: FileData): Promise<string>;
   /** A folder for checkpoints and other files of this run. */
   readonly folder: string;
 }
