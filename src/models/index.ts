@@ -1,4 +1,6 @@
 /** Models and their checkpoints. */
+
+export { fromPatches, type PatchAutoencoderOptions, patchAutoencoder, toPatches } from "./autoencoder.ts";
 export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
 export {
   type HostTensor,

@@ -66,5 +66,7 @@ export {
   type TensorLayer,
 } from "./layer.ts";
 export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
+export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
+export * from "./quantizers/index.ts";
 export { type RotaryOptions, rotary } from "./rotary.ts";

@@ -1,0 +1,55 @@
+/** Autoencoders of images with a grid of tokens between encoder and decoder. */
+import { reshape, type Tensor, transpose } from "../array/index.ts";
+import { compose, linear, mlpMixer } from "../nn/index.ts";
+
+export interface PatchAutoencoderOptions {
+  /** Extent of the square images. */
+  readonly image: number;
+  /** Extent of a square patch, a divisor of `image`; each patch becomes one token. */
+  readonly patch: number;
+  /** Extent of a token inside encoder and decoder. */
+  readonly width: number;
+  /** Hidden extent of the feed-forward blocks. */
+  readonly hidden: number;
+  /** Channels of the bottleneck. */
+  readonly channels: number;
+}
+
+/** Cuts images `[batch, image·image]` into patches `[batch, tokens, patch·patch]`, row by row. */
+export function toPatches(x: Tensor, image: number, patch: number): Tensor {
+  const n = image / patch;
+  return reshape(transpose(reshape(x, [-1, n, patch, n, patch]), [0, 1, 3, 2, 4]), [-1, n * n, patch * patch]);
+}
+
+/** The inverse of `toPatches`. */
+export function fromPatches(x: Tensor, image: number, patch: number): Tensor {
+  const n = image / patch;
+  return reshape(transpose(reshape(x, [-1, n, n, patch, patch]), [0, 1, 3, 2, 4]), [-1, image * image]);
+}
+
+/**
+ * An encoder and a decoder of one mixer block each: images `[batch, image·image]` to `[batch, tokens, channels]` and
+ * back. What stands between them, such as a quantizer, is the caller's.
+ */
+export function patchAutoencoder({ image, patch, width, hidden, channels }: PatchAutoencoderOptions) {
+  if (image % patch !== 0) throw new RangeError(`patchAutoencoder: patches of ${patch} do not tile images of ${image}`);
+  const tokens = (image / patch) ** 2;
+  const block = () => mlpMixer({ tokens, width, tokenHidden: hidden, hidden });
+  const encoder = compose(
+    {
+      embed: linear({ inputs: patch * patch, outputs: width }),
+      mix: block(),
+      project: linear({ inputs: width, outputs: channels }),
+    },
+    ({ embed, mix, project }, x: Tensor) => project(mix(embed(toPatches(x, image, patch)))),
+  );
+  const decoder = compose(
+    {
+      embed: linear({ inputs: channels, outputs: width }),
+      mix: block(),
+      project: linear({ inputs: width, outputs: patch * patch }),
+    },
+    ({ embed, mix, project }, z: Tensor) => fromPatches(project(mix(embed(z))), image, patch),
+  );
+  return { encoder, decoder, tokens };
+}
