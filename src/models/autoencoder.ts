@@ -1,6 +1,6 @@
 /** Autoencoders of images with a grid of tokens between encoder and decoder. */
-import { reshape, type Tensor, transpose } from "../array/index.ts";
-import { compose, linear, mlpMixer } from "../nn/index.ts";
+import { fold, type Key, reshape, type Tensor, type Tree, transpose } from "../array/index.ts";
+import { compose, linear, type Mode, mlpMixer, type Quantized, type Quantizer } from "../nn/index.ts";
 
 export interface PatchAutoencoderOptions {
   /** Extent of the square images. */
@@ -52,4 +52,44 @@ export function patchAutoencoder({ image, patch, width, hidden, channels }: Patc
     ({ embed, mix, project }, z: Tensor) => fromPatches(project(mix(embed(z))), image, patch),
   );
   return { encoder, decoder, tokens };
+}
+
+/** Parameters of an autoencoder with a quantizer between its halves, and the state of the quantizer. */
+export interface QuantizedParams {
+  readonly [part: string]: Tree;
+  readonly encoder: Tree;
+  readonly decoder: Tree;
+  readonly quantizer: Tree;
+}
+
+/** An autoencoder of images `[batch, image·image]` whose tokens are quantized between encoder and decoder. */
+export interface QuantizedAutoencoder {
+  init(key: Key): { readonly params: QuantizedParams; readonly state: Tree };
+  /** The reconstruction, and what the quantizer made of the tokens. */
+  apply(params: QuantizedParams, state: Tree, x: Tensor, mode?: Mode): Quantized & { readonly image: Tensor };
+}
+
+/** Joins a patch autoencoder, with as many channels as the quantizer has, and the quantizer. */
+export function quantizedAutoencoder(
+  quantizer: Quantizer,
+  options: Omit<PatchAutoencoderOptions, "channels">,
+): QuantizedAutoencoder {
+  const { encoder, decoder } = patchAutoencoder({ ...options, channels: quantizer.channels });
+  return {
+    init: (key) => {
+      const { params, state } = quantizer.init(fold(key, "quantizer"));
+      return {
+        params: {
+          encoder: encoder.init(fold(key, "encoder")),
+          decoder: decoder.init(fold(key, "decoder")),
+          quantizer: params,
+        },
+        state,
+      };
+    },
+    apply: (params, state, x, mode) => {
+      const quantized = quantizer.apply(params.quantizer, state, encoder.apply(params.encoder as never, x), mode);
+      return { ...quantized, image: decoder.apply(params.decoder as never, quantized.codes) };
+    },
+  };
 }

@@ -1,6 +1,14 @@
 /** Models and their checkpoints. */
 
-export { fromPatches, type PatchAutoencoderOptions, patchAutoencoder, toPatches } from "./autoencoder.ts";
+export {
+  fromPatches,
+  type PatchAutoencoderOptions,
+  patchAutoencoder,
+  type QuantizedAutoencoder,
+  type QuantizedParams,
+  quantizedAutoencoder,
+  toPatches,
+} from "./autoencoder.ts";
 export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
 export {
   type HostTensor,

@@ -18,7 +18,9 @@ export {
 export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";
 export { constant, cosine, geometric, linearSchedule, phases, type Schedule, stepwise, warmup } from "./schedules.ts";
+export { searchRates } from "./search.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";
+export { type FitStatefulOptions, type FitStatefulResult, fitStateful } from "./stateful.ts";
 export { type CompiledSteps, compileSteps, type Metrics, type Step, type StepContext } from "./steps.ts";
 export { type FitTogetherOptions, type FitTogetherResult, fitTogether, type Trainee } from "./together.ts";
 export { type TotalOptions, totalOver } from "./total.ts";

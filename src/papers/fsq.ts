@@ -1,0 +1,360 @@
+/** Paper 30: quantization by rounding a few bounded channels, against learned codebooks, on one autoencoder. */
+import {
+  add,
+  evaluate,
+  flatten,
+  full,
+  key,
+  mean,
+  reshape,
+  scatterAdd,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  type Tree,
+  tensor,
+  zeros,
+} from "../array/index.ts";
+import { available, type Images, imageBatches, loadImages, normalizeImages } from "../data/index.ts";
+import { type QuantizedParams, quantizedAutoencoder } from "../models/index.ts";
+import {
+  codebookPerplexity,
+  codebookUsage,
+  codesToIndices,
+  emaVectorQuantizer,
+  finiteScalarQuantize,
+  finiteScalarQuantizer,
+  gridSize,
+  type Quantizer,
+  vectorQuantizer,
+} from "../nn/index.ts";
+import { exactly, paper, type Scale, SkippedError, type StudyContext, spread } from "../report/index.ts";
+import { adamW, fitStateful, totalOver } from "../train/index.ts";
+
+/** Levels for about 2^4, 2^6, 2^8, 2^10 and 2^12 codes; the larger grids are those of section 4.1. */
+const grids = [
+  [5, 3],
+  [8, 8],
+  [8, 6, 5],
+  [8, 5, 5, 5],
+  [7, 5, 5, 5, 5],
+];
+
+/** Three ways to quantize into the same number of codes; codebooks have the 16 channels that VQ papers use at this size. */
+const methods = {
+  FSQ: (levels: readonly number[]): Quantizer => finiteScalarQuantizer(levels),
+  "VQ-VAE": (levels: readonly number[]): Quantizer => vectorQuantizer({ size: gridSize(levels), channels: 16 }),
+  "VQ-VAE with averages and resets": (levels: readonly number[]): Quantizer =>
+    emaVectorQuantizer({ size: gridSize(levels), channels: 16 }),
+};
+type Method = keyof typeof methods;
+const names = Object.keys(methods) as Method[];
+
+/** Every arm of a scale gets the same steps, batches, and learning rates to choose from. */
+const budgets = {
+  smoke: { grids: [grids[0], grids[3]], steps: 12, batch: 32, rates: [2e-3], images: 256 },
+  small: { grids, steps: 400, batch: 64, rates: [1e-3, 4e-3], images: 10_000 },
+  full: { grids, steps: 20_000, batch: 256, rates: [3e-4, 1e-3, 3e-3], images: 10_000 },
+} as unknown as Readonly<
+  Record<Scale, { grids: number[][]; steps: number; batch: number; rates: number[]; images: number }>
+>;
+
+const pixels = 28 * 28;
+const normalize = { range: [0, 1] } as const;
+const SHOWN = 12;
+
+interface Data {
+  readonly train: Images;
+  readonly validation: Images;
+  readonly test: Images;
+}
+
+/** What is kept of one trained autoencoder. */
+interface Outcome {
+  /** Mean squared error a pixel, on test and on validation images. */
+  readonly error: number;
+  readonly validation: number;
+  readonly usage: number;
+  readonly perplexity: number;
+  readonly codebookSize: number;
+  readonly pictures: readonly Uint8Array[];
+}
+
+/** Trains the autoencoder with one quantizer, and measures it on images that it has not seen. */
+async function trainArm(
+  method: Method,
+  levels: readonly number[],
+  rate: number,
+  seed: number,
+  data: Data,
+  context: StudyContext,
+): Promise<Outcome> {
+  const { steps, batch, images } = budgets[context.scale];
+  const quantizer = methods[method](levels);
+  const model = quantizedAutoencoder(quantizer, { image: 28, patch: 4, width: 64, hidden: 128 });
+  const batches = imageBatches(data.train, { batch, seed, normalize });
+  const { params, state } = await fitStateful({
+    ...model.init(key(seed)),
+    optimizer: adamW({ learningRate: rate, weightDecay: 0 }),
+    data: {
+      at: (step: number, count: number) => tensor(batches.at(step, count).images, { shape: [count, batch, pixels] }),
+      examples: batch,
+    },
+    loss: (weights: QuantizedParams, before: Tree, x: Tensor, { key }) => {
+      const { image, loss, state: after } = model.apply(weights, before, x, { training: true, key });
+      const error = mean(square(sub(image, x)));
+      return [loss ? add(error, loss) : error, { state: after, metrics: { error } }];
+    },
+    steps,
+    seed,
+    signal: context.signal,
+  });
+  const measure = async (set: Images) => {
+    const values = normalizeImages(set, { normalize });
+    const count = Math.min(images, set.count);
+    const totals = await totalOver(
+      (trained: { params: QuantizedParams; state: Tree }, x: Tensor) => {
+        const { image, indices } = model.apply(trained.params, trained.state, x);
+        const tokens = reshape(indices, [-1]);
+        return {
+          error: sum(square(sub(image, x))),
+          uses: scatterAdd(zeros([quantizer.size]), tokens, full(tokens.shape, 1)),
+        };
+      },
+      { params, state },
+      {
+        count,
+        piece: Math.min(count, 500),
+        batch: (start, n) => tensor(values.subarray(start * pixels, (start + n) * pixels), { shape: [n, pixels] }),
+        signal: context.signal,
+      },
+    );
+    return { error: Number(totals.error.data[0]) / (count * pixels), uses: totals.uses.data as Float64Array };
+  };
+  const test = await measure(data.test);
+  const shown = tensor(normalizeImages(data.test, { normalize }).subarray(0, SHOWN * pixels), {
+    shape: [SHOWN, pixels],
+  });
+  const { data: drawn } = await evaluate(model.apply(params, state, shown).image);
+  return {
+    error: test.error,
+    validation: (await measure(data.validation)).error,
+    usage: codebookUsage(test.uses),
+    perplexity: codebookPerplexity(test.uses),
+    codebookSize: flatten(params.quantizer).leaves.reduce((total, x) => total + x.size, 0),
+    pictures: Array.from({ length: SHOWN }, (_, i) =>
+      Uint8Array.from(drawn.subarray(i * pixels, (i + 1) * pixels) as Float32Array, (v) =>
+        Math.round(255 * Math.min(1, Math.max(0, v))),
+      ),
+    ),
+  };
+}
+
+/** An arm at its best learning rate: the outcomes of all seeds. */
+interface Arm {
+  readonly method: Method;
+  readonly codes: number;
+  readonly rate: number;
+  readonly outcomes: readonly Outcome[];
+}
+
+const average = (outcomes: readonly Outcome[], pick: (outcome: Outcome) => number) => spread(outcomes, pick).mean;
+
+async function trainArms(data: Data, context: StudyContext): Promise<Arm[]> {
+  const budget = budgets[context.scale];
+  const total = names.length * budget.grids.length * budget.rates.length * context.seeds.length;
+  let done = 0;
+  const arms: Arm[] = [];
+  for (const levels of budget.grids) {
+    for (const method of names) {
+      const tried: Arm[] = [];
+      for (const rate of budget.rates) {
+        const outcomes = await context.overSeeds(async (seed) => {
+          context.progress({ stage: `${method}, ${gridSize(levels)} codes`, done: done++, total, unit: "models" });
+          return context.remember(`${method} ${levels} ${rate} ${seed}`, () =>
+            trainArm(method, levels, rate, seed, data, context),
+          );
+        });
+        tried.push({ method, codes: gridSize(levels), rate, outcomes });
+      }
+      arms.push(
+        tried.reduce((best, arm) =>
+          average(arm.outcomes, (o) => o.validation) < average(best.outcomes, (o) => o.validation) ? arm : best,
+        ),
+      );
+    }
+  }
+  return arms;
+}
+
+function draw(arms: readonly Arm[], data: Data, context: StudyContext): void {
+  const series = (pick: (outcome: Outcome) => number) =>
+    names.map((name) => ({
+      name,
+      points: arms
+        .filter(({ method }) => method === name)
+        .map(({ codes, outcomes }) => {
+          const { mean: y, std } = spread(outcomes, pick);
+          return { x: codes, y, low: y - std, high: y + std };
+        }),
+    }));
+  const x = { label: "codes", log: true };
+  context.figure({
+    kind: "lines",
+    title: "Reconstruction error against codebook size",
+    x,
+    y: { label: "mean squared error a pixel" },
+    series: series((o) => o.error),
+    caption: "Test images; bars are one standard deviation over seeds.",
+  });
+  context.figure({
+    kind: "lines",
+    title: "Codes in use against codebook size",
+    x,
+    y: { label: "% of codes seen on test images" },
+    series: series((o) => 100 * o.usage),
+  });
+  const originals = Array.from({ length: SHOWN }, (_, i) => data.test.images.slice(i * pixels, (i + 1) * pixels));
+  const rows = [
+    arms.filter(({ codes }) => codes === arms[0]?.codes),
+    arms.filter(({ codes }) => codes === arms.at(-1)?.codes),
+  ].flat();
+  context.figure({
+    kind: "pictures",
+    title: "Reconstructions of the first test images",
+    width: 28,
+    height: 28,
+    rows: [
+      { label: "original", pictures: originals },
+      ...rows.map(({ method, codes, outcomes }) => ({
+        label: `${method}, ${codes}`,
+        pictures: (outcomes[0] as Outcome).pictures,
+      })),
+    ],
+  });
+  context.figure({
+    kind: "table",
+    title: "All arms",
+    columns: ["method", "codes", "learning rate", "error x 1000", "use %", "perplexity", "codebook parameters"],
+    rows: arms.map(({ method, codes, rate, outcomes }) => [
+      method,
+      codes,
+      rate,
+      1000 * average(outcomes, (o) => o.error),
+      100 * average(outcomes, (o) => o.usage),
+      average(outcomes, (o) => o.perplexity),
+      (outcomes[0] as Outcome).codebookSize,
+    ]),
+  });
+}
+
+export default paper({
+  number: 30,
+  slug: "fsq",
+  title: "Finite Scalar Quantization: VQ-VAE Made Simple",
+  year: 2023,
+  source: "Mentzer, Minnen, Agustsson, Tschannen; arXiv:2309.15505",
+  abstract:
+    "A VQ-VAE looks up the nearest vector of a learned codebook, which takes extra losses and tricks to keep its codes in use. Here each of a few channels is squashed to a range and rounded to one of a handful of values; the codes are all combinations. There is nothing to learn and nothing to collapse, and with large codebooks reconstruction keeps improving.",
+  claims: {
+    example: {
+      what: "index of the code of the authors' worked example",
+      figure: 10,
+      unit: "",
+      direction: "equals",
+      where: "official notebook",
+    },
+    parameters: { what: "codebook parameters of FSQ", figure: 0, unit: "", direction: "equals", where: "section 3" },
+    usage: {
+      what: "least share of codes that FSQ uses, all sizes",
+      figure: 90,
+      unit: "%",
+      direction: "atLeast",
+      where: "figure 3 shows about 100 %; 90 is our bound",
+    },
+    collapse: {
+      what: "share of the largest codebook that VQ-VAE without tricks uses",
+      figure: 50,
+      unit: "%",
+      direction: "atMost",
+      where: "figure 3 shows use falling from 2^11; 50 is our bound",
+    },
+    monotone: {
+      what: "largest rise of FSQ's error from one size to the next",
+      figure: 0,
+      unit: "%",
+      direction: "atMost",
+      where: "figure 3: larger codebooks reconstruct better",
+    },
+    large: {
+      what: "FSQ's error over that of VQ-VAE without tricks, 1,000 codes and more",
+      figure: 1,
+      unit: "",
+      direction: "atMost",
+      where: "figure 3: FSQ is better for large codebooks",
+    },
+    small: {
+      what: "VQ-VAE's error over FSQ's, 240 codes and fewer",
+      figure: 1,
+      unit: "",
+      direction: "atMost",
+      where: "figure 3: VQ is better for small codebooks",
+    },
+    strong: {
+      what: "FSQ's error over that of VQ-VAE with averages and resets, largest size",
+      figure: 1.05,
+      unit: "",
+      direction: "atMost",
+      where: "abstract: competitive; 5 % is our bound",
+    },
+  },
+  seeds: { smoke: 1, small: 3, full: 5 },
+  async run(context) {
+    for (const split of ["train", "test"] as const) {
+      const found = available("mnist", split);
+      if (!found.ok && context.scale !== "full") throw new SkippedError(found.reason);
+    }
+    const load = (split: "train" | "validation" | "test") => loadImages("mnist", { split });
+    const data = { train: await load("train"), validation: await load("validation"), test: await load("test") };
+    const arms = await trainArms(data, context);
+    draw(arms, data, context);
+    const of = (name: Method) => arms.filter(({ method }) => method === name);
+    const [fsq, vq, strong] = names.map(of) as [Arm[], Arm[], Arm[]];
+    /** For each seed the mean over pairs of arms of one quantity over another. */
+    const ratios = (above: readonly Arm[], below: readonly Arm[]) =>
+      spread(
+        context.seeds.map(
+          (_, s) =>
+            above.reduce(
+              (total, arm, i) =>
+                total + (arm.outcomes[s] as Outcome).error / ((below[i] as Arm).outcomes[s] as Outcome).error,
+              0,
+            ) / above.length,
+        ),
+        (v) => v,
+      );
+    const isLarge = ({ codes }: Arm) => codes >= 1000;
+    const isSmall = ({ codes }: Arm) => codes <= 240;
+    const errors = (seed: number) => fsq.map(({ outcomes }) => (outcomes[seed] as Outcome).error);
+    const rise = (list: number[]) =>
+      Math.max(...list.slice(1).map((error, i) => 100 * (error / (list[i] as number) - 1)));
+    const bits = await evaluate(codesToIndices(finiteScalarQuantize(tensor([0.25, 0.6, -7]), [3, 5, 4]), [3, 5, 4]));
+    return {
+      example: exactly(Number(bits.data[0])),
+      parameters: exactly(Math.max(...fsq.map(({ outcomes }) => (outcomes[0] as Outcome).codebookSize))),
+      usage: spread(
+        context.seeds.map((_, s) => Math.min(...fsq.map(({ outcomes }) => 100 * (outcomes[s] as Outcome).usage))),
+        (v) => v,
+      ),
+      collapse: spread((vq.at(-1) as Arm).outcomes, (o) => 100 * o.usage),
+      monotone: spread(
+        context.seeds.map((_, s) => rise(errors(s))),
+        (v) => v,
+      ),
+      large: ratios(fsq.filter(isLarge), vq.filter(isLarge)),
+      small: ratios(vq.filter(isSmall), fsq.filter(isSmall)),
+      strong: ratios(fsq.slice(-1), strong.slice(-1)),
+    };
+  },
+});
