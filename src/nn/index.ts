@@ -15,6 +15,7 @@ export {
   type TransposedConvolutionOptions,
   transposedConvolution,
 } from "./convolution.ts";
+export { parameterCount } from "./count.ts";
 export { drop, dropout } from "./dropout.ts";
 export { type EmbeddingOptions, type EmbeddingParams, embedding } from "./embedding.ts";
 export { type Ensemble, ensemble, initMembers } from "./ensemble.ts";
@@ -35,7 +36,7 @@ export {
   type TreeRouting,
 } from "./ffn/fast-feed-forward.ts";
 export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
-export { loadBalanceLoss, type RoutedLayer, type Routing, usageEntropy } from "./ffn/routing.ts";
+export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
 export {
   constantOf,

@@ -5,6 +5,7 @@ export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from 
 export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";
 export { DivergedError } from "./diverged.ts";
 export { type FitOptions, type FitResult, fit } from "./fit.ts";
+export { type GraphImages, imagesInGraph, indexRange, type LabelledRows } from "./images.ts";
 export {
   type BatchSource,
   type History,

@@ -5,7 +5,7 @@ import { chosenExperts, separateExperts } from "../../src/nn/ffn/chosen-experts.
 import { decisionEntropy, hardDescend, leafProbabilities, reachedLeaf } from "../../src/nn/ffn/decision-tree.ts";
 import { ffn } from "../../src/nn/ffn/dense.ts";
 import { type FastFeedForwardParams, fastFeedForward } from "../../src/nn/ffn/fast-feed-forward.ts";
-import { loadBalanceLoss, usageEntropy } from "../../src/nn/ffn/routing.ts";
+import { loadBalanceLoss } from "../../src/nn/ffn/routing.ts";
 import { sharedExpert } from "../../src/nn/ffn/shared-expert.ts";
 import { crossEntropy } from "../../src/train/index.ts";
 
@@ -123,14 +123,6 @@ describe("loadBalanceLoss", () => {
     const gradient = f.grad((p: FastFeedForwardParams) => loadBalanceLoss(layer.route(p, x)))(params);
     expect(await largest(gradient.nodes.weight)).toBeGreaterThan(1e-4);
     for (const dx of f.flatten(gradient.leaves).leaves) expect(await largest(dx)).toBe(0);
-  });
-
-  it("reports how evenly experts are used", () => {
-    expect(usageEntropy([5, 5, 5, 5])).toBeCloseTo(1, 12);
-    expect(usageEntropy([9, 0])).toBe(0);
-    expect(usageEntropy([3, 1])).toBeCloseTo(0.811278, 6);
-    expect(usageEntropy([7])).toBe(1);
-    expect(() => usageEntropy([0, 0])).toThrow(/at least one row/);
   });
 });
 

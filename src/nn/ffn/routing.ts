@@ -37,15 +37,3 @@ export function loadBalanceLoss({ probabilities, chosen }: Routing): Tensor {
   }
   return mul(sum(mul(mean(chosen, { axis: -2 }), mean(probabilities, { axis: -2 })), { axis: -1 }), experts);
 }
-
-/**
- * How evenly experts are used: the entropy of their shares of the rows, divided by that of even use, from 0 (one expert
- * does everything) to 1 (all do the same); 1 for a single expert. `counts` are rows by expert.
- */
-export function usageEntropy(counts: readonly number[]): number {
-  const total = counts.reduce((a, b) => a + b, 0);
-  if (!(total > 0)) throw new RangeError("usageEntropy: expected at least one row");
-  if (counts.length === 1) return 1;
-  const entropy = counts.reduce((sum, n) => (n > 0 ? sum - (n / total) * Math.log(n / total) : sum), 0);
-  return entropy / Math.log(counts.length);
-}

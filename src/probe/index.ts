@@ -1,0 +1,2 @@
+/** Measurements on models. */
+export { type RoutedHits, routedHits, usageEntropy } from "./routing.ts";
