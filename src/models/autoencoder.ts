@@ -11,6 +11,8 @@ export interface PatchAutoencoderOptions {
   readonly width: number;
   /** Hidden extent of the feed-forward blocks. */
   readonly hidden: number;
+  /** Their activation; exact GELU by default. */
+  readonly activation?: (x: Tensor) => Tensor;
   /** Channels of the bottleneck. */
   readonly channels: number;
 }
@@ -31,10 +33,10 @@ export function fromPatches(x: Tensor, image: number, patch: number): Tensor {
  * An encoder and a decoder of one mixer block each: images `[batch, image·image]` to `[batch, tokens, channels]` and
  * back. What stands between them, such as a quantizer, is the caller's.
  */
-export function patchAutoencoder({ image, patch, width, hidden, channels }: PatchAutoencoderOptions) {
+export function patchAutoencoder({ image, patch, width, hidden, channels, ...rest }: PatchAutoencoderOptions) {
   if (image % patch !== 0) throw new RangeError(`patchAutoencoder: patches of ${patch} do not tile images of ${image}`);
   const tokens = (image / patch) ** 2;
-  const block = () => mlpMixer({ tokens, width, tokenHidden: hidden, hidden });
+  const block = () => mlpMixer({ tokens, width, tokenHidden: hidden, hidden, ...rest });
   const encoder = compose(
     {
       embed: linear({ inputs: patch * patch, outputs: width }),

@@ -6,6 +6,7 @@ import {
   full,
   key,
   mean,
+  relu,
   reshape,
   scatterAdd,
   square,
@@ -32,10 +33,9 @@ import {
 import { exactly, paper, type Scale, SkippedError, type StudyContext, spread } from "../report/index.ts";
 import { adamW, fitStateful, totalOver } from "../train/index.ts";
 
-/** Levels for about 2^4, 2^6, 2^8, 2^10 and 2^12 codes; the larger grids are those of section 4.1. */
+/** Levels for about 2^4, 2^8, 2^10 and 2^12 codes; the larger grids are those of section 4.1. */
 const grids = [
   [5, 3],
-  [8, 8],
   [8, 6, 5],
   [8, 5, 5, 5],
   [7, 5, 5, 5, 5],
@@ -51,14 +51,47 @@ const methods = {
 type Method = keyof typeof methods;
 const names = Object.keys(methods) as Method[];
 
-/** Every arm of a scale gets the same steps, batches, and learning rates to choose from. */
-const budgets = {
-  smoke: { grids: [grids[0], grids[3]], steps: 12, batch: 32, rates: [2e-3], images: 256 },
-  small: { grids, steps: 400, batch: 64, rates: [1e-3, 4e-3], images: 10_000 },
-  full: { grids, steps: 20_000, batch: 256, rates: [3e-4, 1e-3, 3e-3], images: 10_000 },
-} as unknown as Readonly<
-  Record<Scale, { grids: number[][]; steps: number; batch: number; rates: number[]; images: number }>
->;
+interface Budget {
+  readonly grids: readonly (readonly number[])[];
+  readonly steps: number;
+  readonly batch: number;
+  /** Learning rates tried for every arm. */
+  readonly rates: readonly number[];
+  /** Images that choose the learning rate, and images that are reported. */
+  readonly validation: number;
+  readonly test: number;
+  /** Extent of tokens and of hidden layers. */
+  readonly width: number;
+  readonly hidden: number;
+}
+
+/** Every arm of a scale gets the same model, steps, batches, and learning rates to choose from. */
+const budgets: Readonly<Record<Scale, Budget>> = {
+  smoke: {
+    grids: [
+      [5, 3],
+      [8, 5, 5, 5],
+    ],
+    steps: 12,
+    batch: 32,
+    rates: [2e-3],
+    validation: 50,
+    test: 200,
+    width: 16,
+    hidden: 32,
+  },
+  small: { grids, steps: 350, batch: 64, rates: [1e-3, 4e-3], validation: 500, test: 2500, width: 32, hidden: 64 },
+  full: {
+    grids,
+    steps: 20_000,
+    batch: 256,
+    rates: [3e-4, 1e-3, 3e-3],
+    validation: 6000,
+    test: 10_000,
+    width: 64,
+    hidden: 128,
+  },
+};
 
 const pixels = 28 * 28;
 const normalize = { range: [0, 1] } as const;
@@ -90,9 +123,9 @@ async function trainArm(
   data: Data,
   context: StudyContext,
 ): Promise<Outcome> {
-  const { steps, batch, images } = budgets[context.scale];
+  const { steps, batch, width, hidden, ...counts } = budgets[context.scale];
   const quantizer = methods[method](levels);
-  const model = quantizedAutoencoder(quantizer, { image: 28, patch: 4, width: 64, hidden: 128 });
+  const model = quantizedAutoencoder(quantizer, { image: 28, patch: 4, width, hidden, activation: relu });
   const batches = imageBatches(data.train, { batch, seed, normalize });
   const { params, state } = await fitStateful({
     ...model.init(key(seed)),
@@ -110,9 +143,9 @@ async function trainArm(
     seed,
     signal: context.signal,
   });
-  const measure = async (set: Images) => {
+  const measure = async (set: Images, limit: number) => {
     const values = normalizeImages(set, { normalize });
-    const count = Math.min(images, set.count);
+    const count = Math.min(limit, set.count);
     const totals = await totalOver(
       (trained: { params: QuantizedParams; state: Tree }, x: Tensor) => {
         const { image, indices } = model.apply(trained.params, trained.state, x);
@@ -125,21 +158,21 @@ async function trainArm(
       { params, state },
       {
         count,
-        piece: Math.min(count, 500),
+        piece: Math.min(count, 50),
         batch: (start, n) => tensor(values.subarray(start * pixels, (start + n) * pixels), { shape: [n, pixels] }),
         signal: context.signal,
       },
     );
     return { error: Number(totals.error.data[0]) / (count * pixels), uses: totals.uses.data as Float64Array };
   };
-  const test = await measure(data.test);
+  const test = await measure(data.test, counts.test);
   const shown = tensor(normalizeImages(data.test, { normalize }).subarray(0, SHOWN * pixels), {
     shape: [SHOWN, pixels],
   });
   const { data: drawn } = await evaluate(model.apply(params, state, shown).image);
   return {
     error: test.error,
-    validation: (await measure(data.validation)).error,
+    validation: (await measure(data.validation, counts.validation)).error,
     usage: codebookUsage(test.uses),
     perplexity: codebookPerplexity(test.uses),
     codebookSize: flatten(params.quantizer).leaves.reduce((total, x) => total + x.size, 0),

@@ -1,5 +1,5 @@
 /** Mixing of tokens by a feed-forward block across them. */
-import { add, type Tensor, transpose } from "../../array/index.ts";
+import { add, gelu, type Tensor, transpose } from "../../array/index.ts";
 import { ffn } from "../ffn/dense.ts";
 import { compose } from "../layer.ts";
 import { layerNorm } from "../norm.ts";
@@ -13,6 +13,8 @@ export interface MixerOptions {
   readonly tokenHidden: number;
   /** Hidden extent of the block on each token. */
   readonly hidden: number;
+  /** Function between the layers of both blocks; exact GELU by default. */
+  readonly activation?: (x: Tensor) => Tensor;
 }
 
 /**
@@ -20,13 +22,13 @@ export interface MixerOptions {
  * `x: [..., tokens, width]` gives the same shape.
  * Source: Tolstikhin et al. 2021, arXiv:2105.01601, equation 1.
  */
-export const mlpMixer = ({ tokens, width, tokenHidden, hidden }: MixerOptions) =>
+export const mlpMixer = ({ tokens, width, tokenHidden, hidden, activation = gelu }: MixerOptions) =>
   compose(
     {
       tokenNorm: layerNorm({ width }),
-      tokenFfn: ffn({ width: tokens, hidden: tokenHidden }),
+      tokenFfn: ffn({ width: tokens, hidden: tokenHidden, activation }),
       norm: layerNorm({ width }),
-      ffn: ffn({ width, hidden }),
+      ffn: ffn({ width, hidden, activation }),
     },
     (parts, x: Tensor) => {
       const across = [...x.shape.slice(0, -2).map((_, i) => i), x.rank - 1, x.rank - 2];
