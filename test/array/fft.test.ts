@@ -1,8 +1,11 @@
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import {
   add,
   type Complex,
+  cast,
   compile,
+  cond,
   evaluate,
   fft,
   fft2,
@@ -12,14 +15,21 @@ import {
   irfft,
   irfft2,
   key,
+  mapTree,
   mul,
   normal,
   releaseSessions,
   rfft,
   rfft2,
+  scan,
+  slice,
+  square,
   sum,
+  swapAxes,
   type Tensor,
   tensor,
+  vjp,
+  zeros,
 } from "../../src/array/index.ts";
 
 afterAll(releaseSessions);
@@ -27,14 +37,16 @@ afterAll(releaseSessions);
 /** The definition, in float64, for rows of length n. */
 function naive(re: ArrayLike<number>, im: ArrayLike<number>, n: number, sign: number): { re: number[]; im: number[] } {
   const out = { re: [] as number[], im: [] as number[] };
+  const cos = Float64Array.from({ length: n }, (_, k) => Math.cos((2 * Math.PI * k) / n));
+  const sin = Float64Array.from({ length: n }, (_, k) => sign * Math.sin((2 * Math.PI * k) / n));
   for (let row = 0; row < re.length / n; row++) {
     for (let f = 0; f < n; f++) {
       let [a, b] = [0, 0];
       for (let t = 0; t < n; t++) {
-        const angle = (sign * 2 * Math.PI * ((f * t) % n)) / n;
-        const [x, y] = [Number(re[row * n + t]), Number(im[row * n + t])];
-        a += x * Math.cos(angle) - y * Math.sin(angle);
-        b += x * Math.sin(angle) + y * Math.cos(angle);
+        const [c, s] = [cos[(f * t) % n] as number, sin[(f * t) % n] as number];
+        const [x, y] = [re[row * n + t] as number, im[row * n + t] as number];
+        a += x * c - y * s;
+        b += x * s + y * c;
       }
       out.re.push(a);
       out.im.push(b);
@@ -43,6 +55,24 @@ function naive(re: ArrayLike<number>, im: ArrayLike<number>, n: number, sign: nu
   return out;
 }
 
+/** The definition of the real inverse: every frequency and its conjugate. */
+function naiveReal(re: readonly number[], im: readonly number[], n: number): number[] {
+  const kept = Math.floor(n / 2) + 1;
+  return Array.from({ length: (re.length / kept) * n }, (_, i) => {
+    const [row, t] = [Math.floor(i / n), i % n];
+    let total = 0;
+    for (let f = 0; f < n; f++) {
+      const [g, sign] = f < kept ? [f, 1] : [n - f, -1];
+      const edge = g === 0 || 2 * g === n;
+      const angle = (2 * Math.PI * ((f * t) % n)) / n;
+      const [a, b] = [re[row * kept + g] as number, edge ? 0 : sign * (im[row * kept + g] as number)];
+      total += a * Math.cos(angle) - b * Math.sin(angle);
+    }
+    return total / n;
+  });
+}
+
+const parts = ({ re, im }: Complex): Tensor[] => [re, im];
 const random = (seed: number, shape: number[], dtype: "float32" | "float64" = "float64"): Promise<Tensor> =>
   evaluate(normal(key(seed), shape, { dtype }));
 const values = (x: Tensor): number[] => Array.from(x.data as Float64Array);
@@ -54,8 +84,13 @@ function distance(actual: readonly number[], expected: readonly number[]): numbe
   return actual.reduce((worst, v, i) => Math.max(worst, Math.abs(v - (expected[i] as number))), 0) / scale;
 }
 
-// One element, small primes, powers, composites, two stages with odd factors, a prime that needs Bluestein.
-const lengths = [1, 2, 3, 5, 8, 12, 49, 128, 256, 257, 360, 512, 1000, 1009, 1022];
+// One element, small primes, powers, composites, stages with odd factors, large primes and what they divide.
+const lengths = [1, 2, 3, 5, 8, 12, 49, 128, 256, 257, 360, 512, 1000, 1009, 1022, 2018, 2048];
+
+function inner(a: Tensor, b: Tensor): number {
+  const [x, y] = [values(a), values(b)];
+  return x.reduce((total, v, i) => total + v * (y[i] as number), 0);
+}
 
 describe("fft", () => {
   it.each(lengths)("agrees with the definition at length %i, forward and back", async (n) => {
@@ -79,17 +114,97 @@ describe("fft", () => {
     expect(distance(values(realBack), values(z.re))).toBeLessThan(1e-11);
   });
 
-  it("keeps energy and stays accurate in float32 for long axes", async () => {
-    for (const n of [4096, 65536]) {
-      const x = await random(3, [1, n], "float32");
-      const [z, back] = await evaluate([rfft(x), irfft(rfft(x))] as const);
-      const weight = (f: number) => (f === 0 || f === n / 2 ? 1 : 2);
-      const [re, im] = [values(z.re), values(z.im)];
-      const energy = re.reduce((s, v, f) => s + weight(f) * (v * v + (im[f] as number) ** 2), 0) / n;
-      const direct = values(x).reduce((s, v) => s + v * v, 0);
-      expect(Math.abs(energy / direct - 1)).toBeLessThan(1e-5);
-      expect(distance(values(back), values(x))).toBeLessThan(3e-6);
+  it("agrees with the definition at lengths of three stages", async () => {
+    for (const n of [65536, 2 ** 17, 3 * 40 ** 3]) {
+      const z: Complex = { re: await random(3, [n]), im: await random(4, [n]) };
+      const [forward, half] = await evaluate([fft(z), rfft(z.re)] as const);
+      for (const f of [0, 1, 777, Math.floor(n / 3), n / 2, n - 1]) {
+        const at = (im: ArrayLike<number>) => {
+          let [a, b] = [0, 0];
+          for (let t = 0; t < n; t++) {
+            const angle = (-2 * Math.PI * ((f * t) % n)) / n;
+            const [x, y] = [Number(z.re.data[t]), Number(im[t])];
+            a += x * Math.cos(angle) - y * Math.sin(angle);
+            b += x * Math.sin(angle) + y * Math.cos(angle);
+          }
+          return { a, b };
+        };
+        const both = at(values(z.im));
+        expect(Math.abs(Number(forward.re.data[f]) - both.a)).toBeLessThan(1e-10 * Math.sqrt(n));
+        expect(Math.abs(Number(forward.im.data[f]) - both.b)).toBeLessThan(1e-10 * Math.sqrt(n));
+        if (f > n / 2) continue;
+        const real = at(new Float64Array(n));
+        expect(Math.abs(Number(half.re.data[f]) - real.a)).toBeLessThan(1e-10 * Math.sqrt(n));
+        expect(Math.abs(Number(half.im.data[f]) - real.b)).toBeLessThan(1e-10 * Math.sqrt(n));
+      }
     }
+  });
+
+  it.each([128, 1000, 1009, 4096, 65536])("stays accurate in float32 at length %i", async (n) => {
+    const wide = await random(3, [2, n]);
+    const x = await evaluate(cast(wide, "float32"));
+    const [z, back, exact] = await evaluate([
+      rfft(x),
+      irfft(rfft(x), { length: n }),
+      rfft(cast(x, "float64")),
+    ] as const);
+    // Rounding grows with the logarithm of the length.
+    expect(distance(values(z.re), values(exact.re))).toBeLessThan(3e-6);
+    expect(distance(values(z.im), values(exact.im))).toBeLessThan(3e-6);
+    expect(distance(values(back), values(x))).toBeLessThan(3e-6);
+  });
+
+  it("agrees with the definition for any shape, axis and length", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
+        fc.integer({ min: 1, max: 700 }),
+        fc.nat(2),
+        fc.nat(1000),
+        async (others, n, place, seed) => {
+          const axis = Math.min(place, others.length);
+          const shape = others.toSpliced(axis, 0, n);
+          const z: Complex = { re: await random(seed, shape), im: await random(seed + 1, shape) };
+          const half = { re: await random(seed + 2, shape.with(axis, Math.floor(n / 2) + 1)), im: z.re };
+          const toRows = (x: Tensor) => swapAxes(x, axis, -1);
+          const rowsOf = (pair: Complex) => mapTree(pair, toRows);
+          const spectrum = {
+            re: half.re,
+            im: slice(half.im, { starts: [0], stops: [half.re.shape[axis] as number], axes: [axis] }),
+          };
+          const [zr, zi, forward, back, real, spectral, realBack] = await evaluate([
+            toRows(z.re),
+            toRows(z.im),
+            rowsOf(fft(z, { axis: axis - shape.length })),
+            rowsOf(ifft(z, { axis })),
+            rowsOf(rfft(z.re, { axis })),
+            rowsOf(spectrum),
+            toRows(irfft(spectrum, { axis, length: n })),
+          ] as const);
+          const close = (actual: Tensor, expected: readonly number[]) =>
+            expect(distance(values(actual), expected)).toBeLessThan(1e-11);
+          const expected = naive(values(zr), values(zi), n, -1);
+          close(forward.re, expected.re);
+          close(forward.im, expected.im);
+          const inverse = naive(values(zr), values(zi), n, 1);
+          close(
+            back.re,
+            inverse.re.map((v) => v / n),
+          );
+          close(
+            back.im,
+            inverse.im.map((v) => v / n),
+          );
+          const kept = Math.floor(n / 2) + 1;
+          const head = (list: number[]) => list.filter((_, i) => i % n < kept);
+          const ofReal = naive(values(zr), new Float64Array(zr.size), n, -1);
+          close(real.re, head(ofReal.re));
+          close(real.im, head(ofReal.im));
+          close(realBack, naiveReal(values(spectral.re), values(spectral.im), n));
+        },
+      ),
+      { numRuns: 12, seed: 5 },
+    );
   });
 
   it("transforms any axis, and two axes", async () => {
@@ -124,20 +239,74 @@ describe("fft", () => {
     expect(distance(values(realRound), data)).toBeLessThan(1e-12);
   });
 
-  it.each([6, 512, 514])("has the gradient that Parseval's theorem gives, at length %i", async (n) => {
-    // The energy of the whole spectrum is n times that of the signal, so its gradient is 2n·x.
+  it.each([1, 6, 7, 100, 640, 1009, 4096])("has the transposed map as its gradient, at length %i", async (n) => {
+    const kept = Math.floor(n / 2) + 1;
+    const maps: [(x: readonly Tensor[]) => readonly Tensor[], number[], number[]][] = [
+      [([re, im]) => parts(fft({ re, im } as Complex)), [n, n], [n, n]],
+      [([re, im]) => parts(ifft({ re, im } as Complex)), [n, n], [n, n]],
+      [([x]) => parts(rfft(x as Tensor)), [n], [kept, kept]],
+      [([re, im]) => [irfft({ re, im } as Complex, { length: n })], [kept, kept], [n]],
+    ];
+    for (const [fn, from, to] of maps) {
+      const xs = await Promise.all(from.map((count, i) => random(i, [2, count])));
+      const dys = await Promise.all(to.map((count, i) => random(i + 5, [2, count])));
+      const [ys, gradients] = await evaluate(
+        (() => {
+          const [out, pull] = vjp(fn, xs);
+          return [out, pull(dys)[0]] as const;
+        })(),
+      );
+      const total = (a: readonly Tensor[], b: readonly Tensor[]) =>
+        a.reduce((sum, x, i) => sum + inner(x, b[i] as Tensor), 0);
+      expect(Math.abs(total(ys, dys) - total(xs, gradients))).toBeLessThan(1e-10 * Math.sqrt(n) * n);
+    }
+  });
+
+  it("has second gradients", async () => {
+    // The energy of the spectrum is n times that of the signal: its gradient is 2n·x, and the gradient of that, squared, 8n²·x.
+    const n = 640;
     const energy = (x: Tensor) => {
       const { re, im } = fft({ re: x, im: mul(x, 0) });
-      return sum(add(mul(re, re), mul(im, im)));
+      return sum(add(square(re), square(im)));
     };
     const x = await random(5, [n]);
-    const g = await compile((v: Tensor) => grad(energy)(v))(x);
-    expect(
-      distance(
-        values(g),
-        values(x).map((v) => 2 * n * v),
+    const [first, second] = await compile(
+      (v: Tensor) => [grad(energy)(v), grad((u: Tensor) => sum(square(grad(energy)(u))))(v)] as const,
+    )(x);
+    const scaled = (factor: number) => values(x).map((v) => factor * v);
+    expect(distance(values(first), scaled(2 * n))).toBeLessThan(1e-11);
+    expect(distance(values(second), scaled(8 * n * n))).toBeLessThan(1e-11);
+  });
+
+  it("takes no notice of imaginary parts that real signals cannot have", async () => {
+    const z: Complex = { re: tensor([1, 2, 3, 4]), im: tensor([5, 0.5, -0.5, 7]) };
+    const clean: Complex = { re: z.re, im: tensor([0, 0.5, -0.5, 0]) };
+    const back = (im: Tensor) => irfft({ re: z.re, im }, { length: 6 });
+    const [dirty, expected, slope] = await evaluate([
+      back(z.im),
+      back(clean.im),
+      grad((im: Tensor) => sum(square(back(im))))(z.im),
+    ] as const);
+    expect(values(dirty)).toEqual(values(expected));
+    expect(values(slope)[0]).toBe(0);
+    expect(values(slope)[3]).toBe(0);
+  });
+
+  it("works in loops and branches, and for batches of nothing", async () => {
+    const x = await random(6, [3, 640]);
+    const [looped, chosen, direct, empty] = await evaluate([
+      scan((total: Tensor, row: Tensor) => [add(total, rfft(row).re), total] as const, zeros([321], "float64"), x)[0],
+      cond(
+        tensor(true),
+        () => rfft(x).im,
+        () => zeros([3, 321], "float64"),
       ),
-    ).toBeLessThan(1e-11);
+      rfft(x),
+      rfft(zeros([0, 640])),
+    ] as const);
+    expect(distance(values(looped), values(await evaluate(sum(direct.re, { axis: 0 }))))).toBeLessThan(1e-12);
+    expect(distance(values(chosen), values(direct.im))).toBeLessThan(1e-12);
+    expect(empty.re.shape).toEqual([0, 321]);
   });
 
   it("says what does not fit", () => {
