@@ -39,14 +39,19 @@ export class Substitution {
 
 /**
  * Adds a copy of `graph` to the graph being traced, with `args` in place of its inputs; gives its outputs. Nodes for
- * which `enter` is false are used as they are.
+ * which `enter` is false are used as they are, and so is what lies behind the inputs, which may be any tensors.
  */
-export function inline(graph: Graph, args: readonly Tensor[], enter?: (node: Node<never>) => boolean): Tensor[] {
+export function inline(
+  graph: Graph,
+  args: readonly Tensor[],
+  enter: (node: Node<never>) => boolean = () => true,
+): Tensor[] {
   const substitution = new Substitution();
+  const behind = new Set(graph.inputs.map((x) => x.node));
   graph.inputs.forEach((input, i) => {
     substitution.set(input, args[i] as Tensor);
   });
-  for (const node of nodesOf(graph.outputs, enter)) {
+  for (const node of nodesOf(graph.outputs, (node) => !behind.has(node) && enter(node))) {
     if (node.rules.name === "input" || node.rules.name === "constant") continue;
     const copies = applyPrimitive(
       node.rules,

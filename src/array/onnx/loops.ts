@@ -30,6 +30,15 @@ export function scanNodes(
   const steps = body.outputs.length - carries;
   const stacks = outputs.slice(carries).map((y) => graph.isUsed(y));
   const kept = stacks.filter(Boolean).length;
+  if (length === 0) {
+    // The runtime's Scan takes no empty sequence.
+    const empty = outputs
+      .slice(carries)
+      .map(({ shape: extents, dtype }, i) =>
+        stacks[i] ? graph.node("Expand", [graph.scalar(0, dtype), graph.int64s(extents)]) : undefined,
+      );
+    return [...operands.slice(0, carries), ...empty] as string[];
+  }
   // Scan counts its steps by a sequence; where there is none, one of single bytes does.
   const walked =
     sequences > 0

@@ -46,7 +46,7 @@ export async function openSession(
  */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const found = /while running (\w+) node\..*?Status Message: (.*)/s.exec(text);
+  const found = /.*while running (\w+) node\..*?Status Message: (.*)/s.exec(text);
   const status = (found?.[2] ?? text)
     .replace(/^\S+\.(cc|h):\d+ /, "")
     .replace(/^.* was false\. /s, "")
