@@ -1,7 +1,7 @@
-// Installs dependencies if they are missing or older than package-lock.json, then runs the command that follows.
+// Installs dependencies if they are missing or not the ones of package-lock.json, then runs the command that follows.
 // It uses Node alone, since it runs before anything is installed.
-import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,27 +12,43 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-// npm writes this file at the end of each install.
-const installed = join(root, "node_modules", ".package-lock.json");
-const lock = join(root, "package-lock.json");
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+// Signals go to the command; this process waits for it, so that what it has to say comes before the prompt.
+let child;
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child?.kill(signal));
+
+if (!isInstalled()) {
   console.error("Installing dependencies (once)...");
-  run("npm", ["ci", "--no-audit", "--no-fund"]);
+  await run("npm", ["ci", "--no-audit", "--no-fund"]);
 }
 
 const [command, ...args] = process.argv.slice(2);
-if (command) run(command, args);
+if (command) await run(command, args);
 
-function run(name, list) {
-  const { status, error, signal } = spawnSync(name, list, {
-    cwd: root,
-    stdio: "inherit",
-    shell: process.platform === "win32",
-  });
-  if (error) {
-    console.error(`${name} could not be started: ${error.message}`);
-    process.exit(1);
+/** Whether npm's record of the last install has every package of the lock file in its version. */
+function isInstalled() {
+  try {
+    const packagesOf = (path) => JSON.parse(readFileSync(join(root, path), "utf8")).packages;
+    const installed = packagesOf("node_modules/.package-lock.json");
+    return Object.entries(packagesOf("package-lock.json")).every(
+      ([path, { version, optional }]) =>
+        path === "" || (path in installed ? installed[path].version === version : optional),
+    );
+  } catch {
+    return false;
   }
-  if (signal) process.exit(130);
-  if (status) process.exit(status);
+}
+
+/** Runs a command in the root of the checkout; ends this process with its exit code if it fails. */
+function run(name, list) {
+  return new Promise((done) => {
+    child = spawn(name, list, { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+    child.on("error", (error) => {
+      console.error(`${name} could not be started: ${error.message}`);
+      process.exit(1);
+    });
+    child.on("exit", (code, signal) => {
+      if (code === 0) done();
+      else process.exit(signal ? 130 : code);
+    });
+  });
 }

@@ -1,20 +1,18 @@
 /** `fourward list` */
-import { catalogue, isImplemented, searchPapers } from "../papers/index.ts";
+import { isImplemented, type Library, searchPapers } from "../papers/index.ts";
 import { columns } from "./text.ts";
 
 /** Prints the papers of the catalogue. */
-export function list({ search, implemented, json }: { search?: string; implemented?: boolean; json?: boolean }): void {
-  const found = (search === undefined ? catalogue : searchPapers(search)).filter(
-    (entry) => !implemented || isImplemented(entry),
+export function list(
+  papers: Library,
+  { search, implemented, json }: { search?: string; implemented?: boolean; json?: boolean },
+): void {
+  const found = (search === undefined ? papers.catalogue : searchPapers(search, papers.catalogue)).filter(
+    (entry) => !implemented || isImplemented(entry, papers),
   );
   if (json) {
-    process.stdout.write(
-      `${JSON.stringify(
-        found.map((entry) => ({ ...entry, implemented: isImplemented(entry) })),
-        null,
-        2,
-      )}\n`,
-    );
+    const entries = found.map((entry) => ({ ...entry, implemented: isImplemented(entry, papers) }));
+    process.stdout.write(`${JSON.stringify(entries, null, 2)}\n`);
     return;
   }
   if (found.length === 0) {
@@ -22,10 +20,10 @@ export function list({ search, implemented, json }: { search?: string; implement
     return;
   }
   const rows = found.map((entry) => [
-    String(entry.number).padStart(2),
-    isImplemented(entry) ? "runs" : "",
+    String(entry.number),
+    isImplemented(entry, papers) ? "runs" : "",
     entry.slug,
     entry.title,
   ]);
-  process.stdout.write(`${columns([["#", "", "paper", "title"], ...rows])}\n`);
+  process.stdout.write(`${columns([["#", "", "paper", "title"], ...rows], { align: ["right"] })}\n`);
 }

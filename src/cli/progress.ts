@@ -35,7 +35,7 @@ export class ProgressLine {
     if (now - this.#printed < (this.#out.isTTY ? 0.1 : PLAIN_SECONDS) && progress.done < progress.total) return;
     this.#printed = now;
     const text = this.#text(progress, now - this.#start);
-    this.#out.write(this.#out.isTTY ? `\r\u001b[2K${text.slice(0, (this.#out.columns ?? 80) - 1)}` : `${text}\n`);
+    this.#out.write(this.#out.isTTY ? `\r\u001b[2K${text.slice(0, (this.#out.columns || 80) - 1)}` : `${text}\n`);
   }
 
   /** Ends the line, so that what follows starts on one of its own. */
@@ -43,13 +43,14 @@ export class ProgressLine {
     if (this.#out.isTTY && this.#first) this.#out.write("\r\u001b[2K");
   }
 
-  #text({ stage, done, total }: StudyProgress, seconds: number): string {
+  #text({ stage, done, total, unit }: StudyProgress, seconds: number): string {
     const share = total > 0 ? Math.min(1, done / total) : 0;
     const ahead = done - (this.#first?.done ?? 0);
     const rate = seconds > 0 ? ahead / seconds : 0;
     const left = rate > 0 ? formatDuration((total - done) / rate) : "?";
     const bar = "█".repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, "░");
-    const pace = rate >= 0.1 ? `${rate.toFixed(1)}/s` : rate > 0 ? `${(60 * rate).toFixed(1)}/min` : "";
+    const units = unit === undefined ? "" : ` ${unit}`;
+    const pace = rate >= 0.1 ? `${rate.toFixed(1)}${units}/s` : rate > 0 ? `${(60 * rate).toFixed(1)}${units}/min` : "";
     const parts = [`${Math.floor(share * 100)} %`.padStart(5), pace, `${left} left`, stage].filter(Boolean).join("  ");
     return this.#out.isTTY ? `${bar} ${parts}` : parts.trim();
   }

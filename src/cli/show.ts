@@ -1,18 +1,18 @@
 /** `fourward show` */
-import { findPaper, isImplemented, studies } from "../papers/index.ts";
+import { findPaper, isImplemented, type Library } from "../papers/index.ts";
 import { formatNumber } from "../report/format.ts";
 import { columns, wrap } from "./text.ts";
 
 const sides = { atLeast: "at least", atMost: "at most", equals: "equals" } as const;
 
 /** Prints what a paper is and what it claims. */
-export async function show(query: string, { json }: { json?: boolean }): Promise<void> {
-  const entry = findPaper(query);
-  const study = await studies[entry.slug]?.();
+export async function show(papers: Library, query: string, { json }: { json?: boolean }): Promise<void> {
+  const entry = findPaper(query, papers.catalogue);
+  const study = await papers.studies[entry.slug]?.();
   if (json) {
     const { claims, abstract, source } = study ?? {};
     process.stdout.write(
-      `${JSON.stringify({ ...entry, implemented: isImplemented(entry), source, abstract, claims }, null, 2)}\n`,
+      `${JSON.stringify({ ...entry, implemented: isImplemented(entry, papers), source, abstract, claims }, null, 2)}\n`,
     );
     return;
   }
@@ -30,7 +30,7 @@ export async function show(query: string, { json }: { json?: boolean }): Promise
       `${sides[direction]} ${formatNumber(figure)}${unit && ` ${unit}`}`,
       where,
     ]);
-    lines.push("", "claims", columns(rows), "", `run it: fourward run ${entry.slug}`);
+    lines.push("", "claims", columns(rows, { wrapped: 0 }), "", `run it: fourward run ${entry.slug}`);
   } else lines.push("", "This paper cannot be run yet; fourward list --implemented shows those that can.");
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -8,39 +8,66 @@ export { type CatalogueEntry, catalogue } from "./catalogue.ts";
 /** Loads the study of a paper. */
 export type StudyLoader = () => Promise<Study>;
 
+/** Papers, and the studies of those that run, by slug. */
+export interface Library {
+  readonly catalogue: readonly CatalogueEntry[];
+  readonly studies: Readonly<Record<string, StudyLoader>>;
+}
+
 /** Papers that run, by slug. A study is loaded when it is asked for, so that listing papers stays quick. */
-export const studies: Readonly<Record<string, StudyLoader>> = {
+export const studies: Library["studies"] = {
   "fast-feedforward": async () => (await import("./fast-feedforward.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 
-/** Whether a paper's study can be run. */
-export const isImplemented = ({ slug }: CatalogueEntry): boolean => slug in studies;
+/** All papers that Fourward knows. */
+export const library: Library = { catalogue, studies };
 
-/** The paper with this slug, number, name or title; throws with the nearest slugs if there is none. */
-export function findPaper(query: string): CatalogueEntry {
+/** Whether a paper's study can be run. */
+export const isImplemented = ({ slug }: CatalogueEntry, { studies }: Library = library): boolean =>
+  Object.hasOwn(studies, slug);
+
+/** Thrown for a paper that is not in the catalogue. */
+export class UnknownPaperError extends Error {
+  override readonly name = "UnknownPaperError";
+}
+
+/** The paper with this slug, number, name or title, in any case; throws `UnknownPaperError` with the nearest slugs. */
+export function findPaper(query: string, papers: readonly CatalogueEntry[] = catalogue): CatalogueEntry {
   const wanted = query.trim().toLowerCase();
-  const found = catalogue.find(
+  const found = papers.find(
     ({ number, slug, name, title }) =>
       [slug, name.toLowerCase(), title.toLowerCase()].includes(wanted) ||
       (/^\d+$/.test(wanted) && Number(wanted) === number),
   );
   if (found) return found;
-  const nearest = [...catalogue].sort(
-    (a, b) => distance(wanted, a.slug) - distance(wanted, b.slug),
-  )[0] as CatalogueEntry;
-  throw new UnknownPaperError(`unknown paper "${query}"; did you mean "${nearest.slug}"? fourward list shows all`);
+  const meant = nearestPapers(wanted, papers).map(({ slug }) => slug);
+  throw new UnknownPaperError(
+    meant.length > 0
+      ? `unknown paper "${query}"; did you mean ${meant.join(" or ")}?`
+      : `unknown paper "${query}"; fourward list shows all ${papers.length}`,
+  );
 }
 
-/** Thrown for a paper that is not in the catalogue, or cannot be run yet. */
-export class UnknownPaperError extends Error {
-  override readonly name = "UnknownPaperError";
+/** Share of letters that may differ between what was typed and what was meant. */
+const FARTHEST = 0.4;
+
+/** Up to three papers that a misspelt name may mean: the closest by letters, else those that contain its words. */
+function nearestPapers(wanted: string, papers: readonly CatalogueEntry[]): readonly CatalogueEntry[] {
+  if (wanted === "" || /^\d+$/.test(wanted)) return [];
+  const share = (name: string) => distance(wanted, name.toLowerCase()) / Math.max(wanted.length, name.length);
+  const near = papers
+    .map((entry) => ({ entry, far: Math.min(share(entry.slug), share(entry.name), share(entry.title)) }))
+    .filter(({ far }) => far <= FARTHEST)
+    .sort((a, b) => a.far - b.far)
+    .map(({ entry }) => entry);
+  return near.length > 0 ? near.slice(0, 1) : searchPapers(wanted.replaceAll("-", " "), papers).slice(0, 3);
 }
 
 /** Papers in which every word of the query occurs: in title, name, summary, topics or slug. */
-export function searchPapers(query: string): readonly CatalogueEntry[] {
+export function searchPapers(query: string, papers: readonly CatalogueEntry[] = catalogue): readonly CatalogueEntry[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  return catalogue.filter(({ slug, title, name, summary, topics }) => {
+  return papers.filter(({ slug, title, name, summary, topics }) => {
     const text = [slug, title, name, summary, ...topics].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   });

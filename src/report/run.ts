@@ -4,7 +4,6 @@ import { writeFileAtomic } from "../data/files.ts";
 import type { Claims } from "./claim.ts";
 import type { Figure } from "./figure.ts";
 import { describeMachine } from "./machine.ts";
-import { renderPage } from "./page.ts";
 import { decodePiece, encodePiece, openPieces } from "./pieces.ts";
 import { judge, type StudyResult } from "./result.ts";
 import { type Scale, StoppedError, type Study, type StudyContext, type StudyProgress } from "./study.ts";
@@ -112,6 +111,8 @@ export async function runStudy<C extends Claims>(study: Study<C>, options: RunOp
     notes,
     artifacts: [json, page, ...artifacts],
   };
+  // Plots need a DOM and more: loaded at the end, so that the work starts at once.
+  const { renderPage } = await import("./page.ts");
   await writeFileAtomic(page, renderPage({ study: study as unknown as Study, result, figures }));
   await writeFileAtomic(json, `${JSON.stringify(result, null, 2)}\n`);
   await pieces.clear();

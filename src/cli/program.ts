@@ -1,0 +1,119 @@
+/** The verbs of the command line and their options. Verbs are loaded when they are used, so that short ones are quick. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { devices } from "../array/runtime/runtime.ts";
+import { type Library, library, UnknownPaperError } from "../papers/index.ts";
+import { scales } from "../report/study.ts";
+import type { RunFlags } from "./run.ts";
+
+/** Exit code for wrong usage, as shells and GNU tools have it. */
+const USAGE = 2;
+
+/** A whole number of at least 1. */
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Expected a whole number from 1.");
+  return value;
+}
+
+function seed(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  // Keys of random numbers are made of 32 bits.
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
+    throw new InvalidArgumentError("Expected whole numbers from 0 below 2^32.");
+  return value;
+}
+
+/** `0,1,2` */
+function seedList(text: string): readonly number[] {
+  const seeds = text.split(",").map(seed);
+  if (new Set(seeds).size !== seeds.length) throw new InvalidArgumentError("A seed is named twice.");
+  return seeds;
+}
+
+const version = (): string =>
+  (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
+
+/** Parses the command line and runs its verb; sets the exit code: 0, 1 for failure, 2 for wrong usage, 130 for Ctrl-C. */
+export async function main(args: readonly string[], papers: Library = library): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    // A reader that has seen enough, such as head, is no error.
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit();
+      throw error;
+    });
+  }
+  const program = programFor(papers);
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed it.
+      process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+      return;
+    }
+    process.stderr.write(`fourward: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (process.env.FOURWARD_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    process.exitCode = error instanceof UnknownPaperError ? USAGE : 1;
+  }
+}
+
+/** What Commander has to say about wrong usage, in our form. */
+const oneSentence = (text: string): string =>
+  `${text
+    .replace(/^error: /, "")
+    .trim()
+    .replace(/\s*\n\s*/g, " ")
+    .replace(/\.$/, "")}; fourward --help shows what there is`;
+
+function programFor(papers: Library): Command {
+  const program = new Command("fourward")
+    .description("A workbench for feed-forward and Fourier networks: papers that run, on your machine.")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .configureOutput({ outputError: (text, write) => write(`fourward: ${oneSentence(text)}\n`) })
+    .exitOverride();
+
+  program
+    .command("list")
+    .description("list the papers and whether they run")
+    .option("--search <words>", "only papers in which all words occur")
+    .option("--implemented", "only papers that run")
+    .option("--json", "print JSON")
+    .action(async (options: { search?: string; implemented?: boolean; json?: boolean }) =>
+      (await import("./list.ts")).list(papers, options),
+    );
+
+  program
+    .command("show <paper>")
+    .description("show what a paper is and what it claims (by slug, number or title)")
+    .option("--json", "print JSON")
+    .action(async (paper: string, options: { json?: boolean }) =>
+      (await import("./show.ts")).show(papers, paper, options),
+    );
+
+  program
+    .command("run <paper>")
+    .description("measure a paper's claims here and write a report")
+    .addOption(
+      new Option(
+        "--scale <scale>",
+        "smoke: seconds, mechanism only; small: minutes on two cores; full: a GPU or the paper's sizes",
+      )
+        .choices(scales)
+        .default("small"),
+    )
+    .addOption(new Option("--seed <n>", "run with this one seed").argParser(seed).conflicts("seeds"))
+    .option("--seeds <list>", "run with these seeds, e.g. 0,1,2 (default: as many as the study says)", seedList)
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--out <folder>", "where reports go", "reports")
+    .option("--fresh", "do not continue an interrupted run")
+    .option("--quiet", "no progress")
+    .option("--json", "print the result as JSON, and nothing else on standard output")
+    .action(async (paper: string, options: RunFlags) => (await import("./run.ts")).run(papers, paper, options));
+
+  return program;
+}
