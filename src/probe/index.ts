@@ -1,2 +1,17 @@
 /** Measurements on models. */
-export { type RoutedHits, routedHits, usageEntropy } from "./routing.ts";
+
+export {
+  type ReconstructionScore,
+  reconstructImages,
+  scoreReconstruction,
+  type TrainedAutoencoder,
+} from "./reconstruction.ts";
+export {
+  conditionalAgreement,
+  type RoutedHits,
+  type RoutedLayers,
+  type RoutedScore,
+  routedHits,
+  routedScores,
+  usageEntropy,
+} from "./routing.ts";
