@@ -66,6 +66,8 @@ export interface QuantizedParams {
 
 /** An autoencoder of images `[batch, image·image]` whose tokens are quantized between encoder and decoder. */
 export interface QuantizedAutoencoder {
+  /** Number of codes a token can become. */
+  readonly codes: number;
   init(key: Key): { readonly params: QuantizedParams; readonly state: Tree };
   /** The reconstruction, and what the quantizer made of the tokens. */
   apply(params: QuantizedParams, state: Tree, x: Tensor, mode?: Mode): Quantized & { readonly image: Tensor };
@@ -78,6 +80,7 @@ export function quantizedAutoencoder(
 ): QuantizedAutoencoder {
   const { encoder, decoder } = patchAutoencoder({ ...options, channels: quantizer.channels });
   return {
+    codes: quantizer.size,
     init: (key) => {
       const { params, state } = quantizer.init(fold(key, "quantizer"));
       return {

@@ -1,37 +1,20 @@
 /** Paper 30: quantization by rounding a few bounded channels, against learned codebooks, on one autoencoder. */
-import {
-  add,
-  evaluate,
-  flatten,
-  full,
-  key,
-  mean,
-  relu,
-  reshape,
-  scatterAdd,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  type Tree,
-  tensor,
-  zeros,
-} from "../array/index.ts";
-import { available, type Images, imageBatches, loadImages, normalizeImages } from "../data/index.ts";
+import { add, evaluate, key, mean, relu, reshape, square, sub, type Tree, tensor } from "../array/index.ts";
+import { available, loadImages } from "../data/index.ts";
 import { type QuantizedParams, quantizedAutoencoder } from "../models/index.ts";
 import {
-  codebookPerplexity,
-  codebookUsage,
   codesToIndices,
   emaVectorQuantizer,
   finiteScalarQuantize,
   finiteScalarQuantizer,
   gridSize,
+  parameterCount,
   type Quantizer,
   vectorQuantizer,
 } from "../nn/index.ts";
+import { type ReconstructionScore, reconstructImages, scoreReconstruction } from "../probe/index.ts";
 import { exactly, paper, type Scale, SkippedError, type StudyContext, spread } from "../report/index.ts";
-import { adamW, fitStateful, totalOver } from "../train/index.ts";
+import { adamW, fitStateful, type GraphImages, type IndexBatch, imagesInGraph, indexBatches } from "../train/index.ts";
 
 /** Levels for about 2^4, 2^8, 2^10 and 2^12 codes; the larger grids are those of section 4.1. */
 const grids = [
@@ -93,23 +76,31 @@ const budgets: Readonly<Record<Scale, Budget>> = {
   },
 };
 
-const pixels = 28 * 28;
-const normalize = { range: [0, 1] } as const;
 const SHOWN = 12;
 
 interface Data {
-  readonly train: Images;
-  readonly validation: Images;
-  readonly test: Images;
+  readonly train: GraphImages;
+  readonly validation: GraphImages;
+  readonly test: GraphImages;
+  readonly originals: readonly Uint8Array[];
 }
 
-/** What is kept of one trained autoencoder. */
-interface Outcome {
-  /** Mean squared error a pixel, on test and on validation images. */
-  readonly error: number;
+/** MNIST with pixels from 0 to 1. */
+async function loadData(): Promise<Data> {
+  const load = (split: "train" | "validation" | "test") => loadImages("mnist", { split });
+  const [train, validation, test] = await Promise.all([load("train"), load("validation"), load("test")]);
+  const range = { mean: 0, std: 1 };
+  return {
+    train: imagesInGraph(train, range),
+    validation: imagesInGraph(validation, range),
+    test: imagesInGraph(test, range),
+    originals: Array.from({ length: SHOWN }, (_, i) => test.images.slice(i * 784, (i + 1) * 784)),
+  };
+}
+
+/** What is kept of one trained autoencoder: figures of test images, and the error that chooses its learning rate. */
+interface Outcome extends ReconstructionScore {
   readonly validation: number;
-  readonly usage: number;
-  readonly perplexity: number;
   readonly codebookSize: number;
   readonly pictures: readonly Uint8Array[];
 }
@@ -123,64 +114,29 @@ async function trainArm(
   data: Data,
   context: StudyContext,
 ): Promise<Outcome> {
-  const { steps, batch, width, hidden, ...counts } = budgets[context.scale];
-  const quantizer = methods[method](levels);
-  const model = quantizedAutoencoder(quantizer, { image: 28, patch: 4, width, hidden, activation: relu });
-  const batches = imageBatches(data.train, { batch, seed, normalize });
-  const { params, state } = await fitStateful({
+  const { steps, batch, width, hidden, validation, test } = budgets[context.scale];
+  const { signal } = context;
+  const model = quantizedAutoencoder(methods[method](levels), { image: 28, patch: 4, width, hidden, activation: relu });
+  const trained = await fitStateful({
     ...model.init(key(seed)),
     optimizer: adamW({ learningRate: rate, weightDecay: 0 }),
-    data: {
-      at: (step: number, count: number) => tensor(batches.at(step, count).images, { shape: [count, batch, pixels] }),
-      examples: batch,
-    },
-    loss: (weights: QuantizedParams, before: Tree, x: Tensor, { key }) => {
-      const { image, loss, state: after } = model.apply(weights, before, x, { training: true, key });
+    data: indexBatches({ count: data.train.count, batch, seeds: [seed] }),
+    loss: (params: QuantizedParams, before: Tree, { indices }: IndexBatch, { key }) => {
+      const { x } = data.train.take(reshape(indices, [-1]));
+      const { image, loss, state } = model.apply(params, before, x, { training: true, key });
       const error = mean(square(sub(image, x)));
-      return [loss ? add(error, loss) : error, { state: after, metrics: { error } }];
+      return [loss ? add(error, loss) : error, { state }];
     },
     steps,
     seed,
-    signal: context.signal,
+    signal,
   });
-  const measure = async (set: Images, limit: number) => {
-    const values = normalizeImages(set, { normalize });
-    const count = Math.min(limit, set.count);
-    const totals = await totalOver(
-      (trained: { params: QuantizedParams; state: Tree }, x: Tensor) => {
-        const { image, indices } = model.apply(trained.params, trained.state, x);
-        const tokens = reshape(indices, [-1]);
-        return {
-          error: sum(square(sub(image, x))),
-          uses: scatterAdd(zeros([quantizer.size]), tokens, full(tokens.shape, 1)),
-        };
-      },
-      { params, state },
-      {
-        count,
-        piece: Math.min(count, 50),
-        batch: (start, n) => tensor(values.subarray(start * pixels, (start + n) * pixels), { shape: [n, pixels] }),
-        signal: context.signal,
-      },
-    );
-    return { error: Number(totals.error.data[0]) / (count * pixels), uses: totals.uses.data as Float64Array };
-  };
-  const test = await measure(data.test, counts.test);
-  const shown = tensor(normalizeImages(data.test, { normalize }).subarray(0, SHOWN * pixels), {
-    shape: [SHOWN, pixels],
-  });
-  const { data: drawn } = await evaluate(model.apply(params, state, shown).image);
+  const subject = { model, ...trained };
   return {
-    error: test.error,
-    validation: (await measure(data.validation, counts.validation)).error,
-    usage: codebookUsage(test.uses),
-    perplexity: codebookPerplexity(test.uses),
-    codebookSize: flatten(params.quantizer).leaves.reduce((total, x) => total + x.size, 0),
-    pictures: Array.from({ length: SHOWN }, (_, i) =>
-      Uint8Array.from(drawn.subarray(i * pixels, (i + 1) * pixels) as Float32Array, (v) =>
-        Math.round(255 * Math.min(1, Math.max(0, v))),
-      ),
-    ),
+    ...(await scoreReconstruction(subject, data.test, { count: test, signal })),
+    validation: (await scoreReconstruction(subject, data.validation, { count: validation, signal })).error,
+    codebookSize: parameterCount(trained.params.quantizer),
+    pictures: await reconstructImages(subject, data.test, SHOWN),
   };
 }
 
@@ -248,7 +204,6 @@ function draw(arms: readonly Arm[], data: Data, context: StudyContext): void {
     y: { label: "% of codes seen on test images" },
     series: series((o) => 100 * o.usage),
   });
-  const originals = Array.from({ length: SHOWN }, (_, i) => data.test.images.slice(i * pixels, (i + 1) * pixels));
   const rows = [
     arms.filter(({ codes }) => codes === arms[0]?.codes),
     arms.filter(({ codes }) => codes === arms.at(-1)?.codes),
@@ -259,7 +214,7 @@ function draw(arms: readonly Arm[], data: Data, context: StudyContext): void {
     width: 28,
     height: 28,
     rows: [
-      { label: "original", pictures: originals },
+      { label: "original", pictures: data.originals },
       ...rows.map(({ method, codes, outcomes }) => ({
         label: `${method}, ${codes}`,
         pictures: (outcomes[0] as Outcome).pictures,
@@ -348,8 +303,7 @@ export default paper({
       const found = available("mnist", split);
       if (!found.ok && context.scale !== "full") throw new SkippedError(found.reason);
     }
-    const load = (split: "train" | "validation" | "test") => loadImages("mnist", { split });
-    const data = { train: await load("train"), validation: await load("validation"), test: await load("test") };
+    const data = await loadData();
     const arms = await trainArms(data, context);
     draw(arms, data, context);
     const of = (name: Method) => arms.filter(({ method }) => method === name);
