@@ -133,7 +133,7 @@ export function printGraph(graph: Graph): string {
   };
   const header = graph.inputs.map(fresh).join(", ");
   for (const node of nodesOf(graph.outputs)) {
-    if (node.rules.name === "input") continue;
+    if (node.outputs.every((y) => names.has(y))) continue;
     const data = node.rules.name === "constant" ? constantData(node.outputs[0] as Tensor) : null;
     if (data?.length === 1) continue;
     const params = data ? (data.length <= SMALL_CONSTANT ? `[${data.join(", ")}]` : "…") : showParams(node.params);

@@ -35,6 +35,18 @@ describe("compile", () => {
     expect([sum, same, ...list].map(numbers)).toEqual([[2 * 4498500], [2], [1, 2], [3]]);
   });
 
+  it("feeds large captured constants instead of storing them, inside loops too", async () => {
+    const big = f.tensor(Float32Array.from({ length: 3000 }, (_, i) => i));
+    const total = (xs: Tensor) =>
+      f.scan((c: Tensor, x: Tensor) => [f.add(c, f.sum(f.mul(big, x))), []] as const, f.tensor(0), xs)[0];
+    expect(f.item(await f.compile(total)(f.tensor([1, 2])))).toBe(3 * 4498500);
+    const printed = f.compile(total).print(f.tensor([1, 2]));
+    expect(printed).toContain("(a: f32[2], b: f32[3000])");
+    expect(printed).not.toContain("constant");
+    // An exported model has no one to feed it.
+    expect(f.toOnnx(total, [f.tensor([1, 2])]).length).toBeGreaterThan(12_000);
+  });
+
   it("never changes its inputs nor gives them out as results", async () => {
     const x = f.tensor([1, 2, 3]);
     const [y] = await f.compile((v: Tensor) => [v])(x);

@@ -144,7 +144,8 @@ export class OnnxBuilder {
     const outer = this.#used;
     this.#used = new Set([...graph.outputs, ...nodes.flatMap((node) => node.inputs)]);
     for (const node of nodes) {
-      if (node.rules.name === "input") continue;
+      // Placeholders are inputs, and so are constants that are fed instead of being stored.
+      if (node.outputs.every((y) => names.has(y))) continue;
       const outputs = node.rules.onnx(
         this,
         node.inputs.map((x) => names.get(x) as string),
