@@ -82,8 +82,13 @@ export interface ConvOptions {
   readonly groups?: number;
 }
 
-/** A number for each of `rank` axes. */
-function perAxis(operation: string, name: string, value: number | readonly number[], rank: number): readonly number[] {
+/** A whole number of at least 1 for each of `rank` axes. */
+export function perAxis(
+  operation: string,
+  name: string,
+  value: number | readonly number[],
+  rank: number,
+): readonly number[] {
   const list = typeof value === "number" ? Array<number>(rank).fill(value) : value;
   if (list.length !== rank || list.some((n) => !Number.isInteger(n) || n < 1)) {
     throw new RangeError(
@@ -148,6 +153,11 @@ function checkOperands(operation: string, x: Tensor, w: Tensor): void {
   }
 }
 
+function checkGroups(operation: string, count: number, what: string, groups: number): void {
+  if (count % groups !== 0)
+    throw new RangeError(`${operation}: ${count} ${what} cannot be cut into ${groups} equal groups`);
+}
+
 /**
  * Convolution (cross-correlation, as in all of deep learning): `y[b, o, p] = Σ_{i, k} x[b, i, p·stride + k·dilation] w[o, i, k]`.
  * `x: [batch, channels, ...spatial]`, `w: [outputs, channels/groups, ...kernel]` give `[batch, outputs, ...positions]`.
@@ -155,10 +165,13 @@ function checkOperands(operation: string, x: Tensor, w: Tensor): void {
 export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
   checkOperands("conv", x, w);
   const params = normalize("conv", w, spatial(x.shape), options);
+  const { groups } = params;
   const [channels, outputs] = [x.shape[1] as number, w.shape[0] as number];
-  if (channels !== (w.shape[1] as number) * params.groups || outputs % params.groups !== 0) {
+  checkGroups("conv", channels, "channels", groups);
+  checkGroups("conv", outputs, "outputs", groups);
+  if (channels !== (w.shape[1] as number) * groups) {
     throw new RangeError(
-      `conv: x has ${channels} channels and w is ${showShape(w.shape)}; with ${params.groups} groups w needs ${channels / params.groups} input channels and a multiple of ${params.groups} outputs`,
+      `conv: x has ${channels} channels in ${groups} ${groups === 1 ? "group" : "groups"}, so w needs shape [outputs, ${channels / groups}, ...kernel], got ${showShape(w.shape)}`,
     );
   }
   const shape = outputShape(x.shape, w.shape, params);
@@ -191,8 +204,7 @@ export function convTranspose(
       `convTranspose: x has ${x.shape[1]} channels and w is ${showShape(w.shape)}; w needs as many in its first axis`,
     );
   const params = normalize("convTranspose", w, spatial(x.shape), options);
-  if ((x.shape[1] as number) % params.groups !== 0)
-    throw new RangeError(`convTranspose: ${x.shape[1]} channels cannot be cut into ${params.groups} groups`);
+  checkGroups("convTranspose", x.shape[1] as number, "channels", params.groups);
   const extra = typeof outputPadding === "number" ? spatial(x.shape).map(() => outputPadding) : outputPadding;
   const extents = spatial(x.shape).map((n, i) => {
     const added = extra[i] as number;

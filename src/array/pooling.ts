@@ -1,9 +1,11 @@
-/** Pooling over windows, composed of slices: gradients of every order come from those. */
-import { paddingAmounts } from "./convolution.ts";
-import { add, maximum, mul } from "./elementwise.ts";
-import { pad, slice } from "./layout.ts";
+/** Pooling over windows, axis after axis, composed of cuts: gradients of every order come from those. */
+import { cast, lessEqual } from "./compare.ts";
+import { type Padding, paddingAmounts, perAxis } from "./convolution.ts";
+import { add, maximum, mul, sub } from "./elementwise.ts";
+import { customGradient } from "./gradient.ts";
+import { pad, reshape, slice, split, transpose } from "./layout.ts";
 import { checkFloat } from "./operands.ts";
-import { showShape } from "./shape.ts";
+import { showShape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface PoolOptions {
@@ -12,62 +14,89 @@ export interface PoolOptions {
   /** Distance between windows; the window's extent by default. */
   readonly stride?: number | readonly number[];
   /** Elements added around the input; none by default. They never win a maximum and count as zeros in an average. */
-  readonly padding?: number | "same" | "valid" | readonly (readonly [before: number, after: number])[];
+  readonly padding?: Padding;
 }
 
-/** The elements at each place of the window, one tensor `[batch, channels, ...positions]` a place. */
-function places(
+/** An axis cut into every `step`-th element from 0, from 1, …: `step` tensors with `count` elements along the axis each. */
+function phases(x: Tensor, axis: number, step: number, count: number): Tensor[] {
+  const n = x.shape[axis] as number;
+  if (step === 1 && count === n) return [x];
+  const zeros = x.shape.map(() => 0);
+  const filled = pad(x, { before: zeros, after: zeros.with(axis, Math.max(0, count * step - n)) });
+  const whole = slice(filled, { starts: [0], stops: [count * step], axes: [axis] });
+  const rest = x.shape.slice(axis + 1);
+  const outer = sizeOf(x.shape.slice(0, axis)) * count;
+  const sizes = Array<number>(step).fill(1);
+  // Cuts move rows at once; along the last axis, where these would be single elements, one transposition makes rows.
+  const cuts =
+    rest.length > 0
+      ? split(reshape(whole, [outer, step, sizeOf(rest)]), { axis: 1, sizes })
+      : split(transpose(reshape(whole, [outer, step])), { axis: 0, sizes });
+  return cuts.map((cut) => reshape(cut, x.shape.with(axis, count)));
+}
+
+/**
+ * The elements at each place of a window along an axis: as many tensors as the window has places, each with an element
+ * for each position of the window.
+ */
+function places(x: Tensor, axis: number, window: number, stride: number): Tensor[] {
+  const count = Math.floor(((x.shape[axis] as number) - window) / stride) + 1;
+  const cuts = phases(x, axis, stride, count + Math.floor((window - 1) / stride));
+  return Array.from({ length: window }, (_, k) => {
+    const start = Math.floor(k / stride);
+    return slice(cuts[k % stride] as Tensor, { starts: [start], stops: [start + count], axes: [axis] });
+  });
+}
+
+/** Joins the elements of each window by `join`, along the spatial axes one after another. */
+function pool(
   operation: string,
   x: Tensor,
   { window, stride = window, padding = 0 }: PoolOptions,
   fill: number,
-): Tensor[] {
+  join: (a: Tensor, b: Tensor) => Tensor,
+): Tensor {
   checkFloat(operation, x.dtype);
   const rank = x.rank - 2;
   if (rank < 1)
     throw new RangeError(`${operation}: expected x [batch, channels, ...spatial], got ${showShape(x.shape)}`);
-  const [extents, strides] = [window, stride].map((value) =>
-    typeof value === "number" ? Array<number>(rank).fill(value) : value,
-  ) as [number[], number[]];
-  for (const [name, list] of [
-    ["window", extents],
-    ["stride", strides],
-  ] as const) {
-    if (list.length !== rank || list.some((n) => !Number.isInteger(n) || n < 1)) {
+  const windows = perAxis(operation, "window", window, rank);
+  const strides = perAxis(operation, "stride", stride, rank);
+  const { before, after } = paddingAmounts(operation, padding, windows, strides, x.shape.slice(2));
+  windows.forEach((n, i) => {
+    if (Math.max(before[i] as number, after[i] as number) >= n) {
       throw new RangeError(
-        `${operation}: ${name} needs whole numbers of at least 1, one or ${rank}, got ${showShape(list)}`,
+        `${operation}: padding must be less than the window ${showShape(windows)}, got ${showShape(before)} before and ${showShape(after)} after`,
       );
     }
-  }
-  const { before, after } = paddingAmounts(operation, padding, extents, strides, x.shape.slice(2));
+  });
   const wide = pad(x, { before: [0, 0, ...before], after: [0, 0, ...after], value: fill });
-  const spans = extents.map(
-    (k, i) => Math.floor(((wide.shape[i + 2] as number) - k) / (strides[i] as number)) * (strides[i] as number) + 1,
-  );
-  if (spans.some((n) => n < 1))
+  if (windows.some((n, i) => n > (wide.shape[i + 2] as number))) {
     throw new RangeError(
-      `${operation}: a window ${showShape(extents)} does not fit into x ${showShape(x.shape)} with its padding`,
+      `${operation}: a window ${showShape(windows)} does not fit into x ${showShape(x.shape)} with its padding`,
     );
-  const axes = extents.map((_, i) => i + 2);
-  const walk = (at: readonly number[]): Tensor[] =>
-    at.length === rank
-      ? [slice(wide, { starts: at, stops: at.map((start, i) => start + (spans[i] as number)), steps: strides, axes })]
-      : Array.from({ length: extents[at.length] as number }, (_, k) => walk([...at, k])).flat();
-  return walk([]);
+  }
+  return windows.reduce((y, n, i) => places(y, i + 2, n, strides[i] as number).reduce((a, b) => join(a, b)), wide);
 }
 
+/** The larger of both; at a tie the first operand gets the gradient. A factor of 0 or 1 costs less than two selections. */
+const larger = customGradient(
+  (a: Tensor, b: Tensor) => maximum(a, b),
+  (dy, [a, b]) => {
+    const first = mul(dy, cast(lessEqual(b, a), dy.dtype));
+    return [first, sub(dy, first)];
+  },
+);
+
 /**
- * Largest element of each window. `x: [batch, channels, ...spatial]`. Equal largest elements share the gradient, pairwise:
- * halves at each comparison.
+ * Largest element of each window; NaN wins. `x: [batch, channels, ...spatial]`. Of equal largest elements one gets the
+ * gradient: the first along the last axis, among those the first along the axis before it, and so on.
  */
 export const maxPool = (x: Tensor, options: PoolOptions): Tensor =>
-  places("maxPool", x, options, Number.NEGATIVE_INFINITY).reduce((largest, place) => maximum(largest, place));
+  pool("maxPool", x, options, Number.NEGATIVE_INFINITY, larger);
 
 /** Mean of each window, the padding included. `x: [batch, channels, ...spatial]`. */
 export function averagePool(x: Tensor, options: PoolOptions): Tensor {
-  const all = places("averagePool", x, options, 0);
-  return mul(
-    all.reduce((total, place) => add(total, place)),
-    1 / all.length,
-  );
+  const total = pool("averagePool", x, options, 0, add);
+  return mul(total, 1 / sizeOf(perAxis("averagePool", "window", options.window, x.rank - 2)));
 }

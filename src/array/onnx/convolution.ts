@@ -196,9 +196,12 @@ function spreadAxis(
   });
 }
 
+/** Up to so many channels, what all taps see of an image is put side by side: one product instead of many thin ones. */
+const FEW_CHANNELS = 4;
+
 /**
- * Gradient of the weights: for each tap the product of the output's gradient with what the tap saw. Convolution with
- * exchanged axes, the usual form, takes the runtime 2 to 6 times as long.
+ * Gradient of the weights: products of the output's gradient with what each tap saw. Convolution with exchanged axes, the
+ * usual form, takes the runtime 2 to 6 times as long.
  */
 export function weightGradientNodes(
   graph: OnnxBuilder,
@@ -213,20 +216,24 @@ export function weightGradientNodes(
   const outputs = dyType.shape[1] as number;
   const positions = spatial(dyType.shape);
   const count = sizeOf(positions);
-  const wide = padded(graph, x, xType, params);
-  const isDepthwise = groups === channels && outputs === channels && channels > 1;
-  const rows = isDepthwise ? dy : reshape(graph, dy, [batch, groups, outputs / groups, count]);
+  const flipped = (name: string) => graph.node("Transpose", [name], { perm: [0, 2, 1] });
+  if (groups === 1 && channels <= FEW_CHANNELS) {
+    const wide = padded(graph, x, xType, params);
+    const seen = taps(kernel).map((tap) =>
+      reshape(graph, seenBy(graph, wide, tap, positions, params), [batch, channels, 1, count]),
+    );
+    const columns = reshape(graph, graph.node("Concat", seen, { axis: 2 }), [batch, channels * sizeOf(kernel), count]);
+    const products = graph.node("MatMul", [reshape(graph, dy, [batch, outputs, count]), flipped(columns)]);
+    return reshape(graph, graph.node("ReduceSum", [products, graph.int64s([0])], { keepdims: 0 }), shape);
+  }
+  // With channels before the batch, a product sums over the whole batch at once.
+  const perm = [1, 0, ...positions.map((_, i) => i + 2)];
+  const wide = padded(graph, graph.node("Transpose", [x], { perm }), xType, params);
+  const rows = reshape(graph, graph.node("Transpose", [dy], { perm }), [groups, outputs / groups, batch * count]);
   const parts = taps(kernel).map((tap) => {
     const seen = seenBy(graph, wide, tap, positions, params);
-    const sum = (of: string, axes: readonly number[]) =>
-      graph.node("ReduceSum", [of, graph.int64s(axes)], { keepdims: 0 });
-    if (isDepthwise) {
-      const summed = sum(graph.node("Mul", [dy, seen]), [0, ...positions.map((_, i) => i + 2)]);
-      return reshape(graph, summed, [outputs, 1, 1]);
-    }
-    const columns = reshape(graph, seen, [batch, groups, channels / groups, count]);
-    const product = graph.node("MatMul", [rows, graph.node("Transpose", [columns], { perm: [0, 1, 3, 2] })]);
-    return reshape(graph, sum(product, [0]), [outputs, channels / groups, 1]);
+    const columns = reshape(graph, seen, [groups, channels / groups, batch * count]);
+    return reshape(graph, graph.node("MatMul", [rows, flipped(columns)]), [outputs, channels / groups, 1]);
   });
-  return reshape(graph, parts.length === 1 ? (parts[0] as string) : graph.node("Concat", parts, { axis: 2 }), shape);
+  return reshape(graph, graph.node("Concat", parts, { axis: 2 }), shape);
 }
