@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { devices } from "../array/runtime/runtime.ts";
+import { fileError } from "../data/files.ts";
 import { type Library, library, UnknownPaperError } from "../papers/index.ts";
 import { scales } from "../report/study.ts";
 import type { RunFlags } from "./run.ts";
@@ -36,13 +37,14 @@ const version = (): string =>
 
 /** Parses the command line and runs its verb; sets the exit code: 0, 1 for failure, 2 for wrong usage, 130 for Ctrl-C. */
 export async function main(args: readonly string[], papers: Library = library): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // A reader that has seen enough, such as head, is no error.
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit();
-      throw error;
-    });
-  }
+    if (error.code === "EPIPE") process.exit();
+    process.stderr.write(`fourward: ${(fileError("write", "standard output", error) as Error).message}\n`);
+    process.exit(1);
+  });
+  // There is nobody left to tell.
+  process.stderr.on("error", () => process.exit(1));
   const program = programFor(papers);
   try {
     if (args.length === 0) program.outputHelp();
