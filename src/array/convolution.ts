@@ -38,14 +38,15 @@ const forward: Primitive<[x: Tensor, w: Tensor], Spatial> = primitive("conv", {
     weightGradient(x, dy, { ...params, shape: w.shape }),
   ],
   onnx: (graph, [x, w], { stride, dilation, before, after, groups }, node) => {
-    const [xType, wType] = node.inputs as [Tensor, Tensor];
-    if (xType.dtype === "float64") return float64Convolution(graph, x, w, xType, wType, node.params);
+    const types = node.inputs as [Tensor, Tensor];
+    const { shape, dtype } = node.outputs[0] as Tensor;
+    if (dtype === "float64") return float64Convolution(graph, x, w, types, shape, node.params);
     return graph.node("Conv", [x, w], {
       strides: stride,
       dilations: dilation,
       pads: [...before, ...after],
       group: groups,
-      kernel_shape: spatial(wType.shape),
+      kernel_shape: spatial(types[1].shape),
     });
   },
 });
@@ -175,7 +176,7 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
     );
   }
   const shape = outputShape(x.shape, w.shape, params);
-  if (shape.some((n) => n < 1))
+  if (spatial(shape).some((n) => n < 1))
     throw new RangeError(
       `conv: a kernel ${showShape(spatial(w.shape))} with its dilation does not fit into x ${showShape(x.shape)} with its padding`,
     );

@@ -60,28 +60,23 @@ function weightOf(
   return reshape(graph, picked, [groups, (shape[0] as number) / groups, shape[1] as number]);
 }
 
+/** A batch of nothing: the runtime's product does not broadcast over it. */
+const nothing = (graph: OnnxBuilder, shape: Shape): string =>
+  graph.constant({ shape, dtype: "float64" }, new Float64Array(0));
+
 /** Forward convolution as a sum over taps, for float64, in which the runtime has no kernel. */
 export function float64Convolution(
   graph: OnnxBuilder,
   x: string,
   w: string,
-  xType: TensorType,
-  wType: TensorType,
-  params: Spatial & { readonly groups: number },
+  [xType, wType]: readonly [TensorType, TensorType],
+  shape: Shape,
+  params: Spatial,
 ): string {
-  const { groups, stride, dilation, before, after } = params;
+  const { groups } = params;
   const [batch, channels] = xType.shape as readonly [number, number];
-  const positions = spatial(xType.shape).map(
-    (n, i) =>
-      Math.floor(
-        (n +
-          (before[i] as number) +
-          (after[i] as number) -
-          ((wType.shape[i + 2] as number) - 1) * (dilation[i] as number) -
-          1) /
-          (stride[i] as number),
-      ) + 1,
-  );
+  const positions = spatial(shape);
+  if (batch === 0) return nothing(graph, shape);
   const wide = padded(graph, x, xType, params);
   const parts = taps(spatial(wType.shape)).map((tap) => {
     const seen = reshape(graph, seenBy(graph, wide, tap, positions, params), [
@@ -92,7 +87,7 @@ export function float64Convolution(
     ]);
     return graph.node("MatMul", [weightOf(graph, w, wType, tap, groups), seen]);
   });
-  return reshape(graph, addAll(graph, parts), [batch, wType.shape[0] as number, ...positions]);
+  return reshape(graph, addAll(graph, parts), shape);
 }
 
 /** Gradient of the input. */
@@ -149,6 +144,7 @@ function float64InputGradient(
 ): string {
   const { groups, stride, dilation, before, after, shape } = params;
   const [batch, outputs] = dyType.shape as readonly [number, number];
+  if (batch === 0) return nothing(graph, shape);
   const positions = spatial(dyType.shape);
   const extents = spatial(shape).map((n, i) => n + (before[i] as number) + (after[i] as number));
   const rows = reshape(graph, dy, [batch, groups, outputs / groups, sizeOf(positions)]);
