@@ -1,25 +1,29 @@
 /** Writes the table of papers into the README, from the code. With `--check` it only says whether the table is current. */
 import { readFile, writeFile } from "node:fs/promises";
-import { catalogue, isImplemented } from "../src/papers/index.ts";
+import { type CatalogueEntry, catalogue, isImplemented } from "../src/papers/index.ts";
 
 const path = new URL("../README.md", import.meta.url);
 const [begin, end] = ["<!-- papers:begin -->", "<!-- papers:end -->"];
 
-/** The papers that run, as a Markdown table. */
+const rowOf = ({ number, title, year, arxiv, slug }: CatalogueEntry, status: string): string => {
+  const source = arxiv ? `[${arxiv}](https://arxiv.org/abs/${arxiv})` : "";
+  return `| ${number} | ${title} | ${year} | ${source} | \`${slug}\` | ${status} |`;
+};
+
+const table = (rows: readonly string[]): string =>
+  ["| # | paper | year | arXiv | name | status |", "| --- | --- | --- | --- | --- | --- |", ...rows].join("\n");
+
+/** All papers with their status as Markdown tables: those that run, then the rest, folded. */
 export function paperTable(): string {
-  const rows = catalogue
-    .filter((entry) => isImplemented(entry))
-    .map(({ number, title, year, arxiv, slug }) => {
-      const source = arxiv ? `[${arxiv}](https://arxiv.org/abs/${arxiv})` : "";
-      return `| ${number} | ${title} | ${year} | ${source} | \`fourward run ${slug}\` |`;
-    });
+  const running = catalogue.filter((entry) => isImplemented(entry));
+  const others = catalogue.filter((entry) => !isImplemented(entry));
   return [
-    "| # | paper | year | arXiv | run it |",
-    "| --- | --- | --- | --- | --- |",
-    ...rows,
-    "",
-    `${rows.length} of ${catalogue.length} papers run.`,
-  ].join("\n");
+    `${running.length} of ${catalogue.length} papers run.`,
+    table(running.map((entry) => rowOf(entry, "runs"))),
+    `<details><summary>The other ${others.length}</summary>`,
+    table(others.map((entry) => rowOf(entry, "not yet"))),
+    "</details>",
+  ].join("\n\n");
 }
 
 /** The README with the table of now. */
