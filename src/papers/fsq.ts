@@ -14,7 +14,15 @@ import {
 } from "../nn/index.ts";
 import { type ReconstructionScore, reconstructImages, scoreReconstruction } from "../probe/index.ts";
 import { exactly, paper, type Scale, SkippedError, type StudyContext, spread } from "../report/index.ts";
-import { adamW, fitStateful, type GraphImages, type IndexBatch, imagesInGraph, indexBatches } from "../train/index.ts";
+import {
+  adamW,
+  fitStateful,
+  type GraphImages,
+  type IndexBatch,
+  imagesInGraph,
+  indexBatches,
+  searchRates,
+} from "../train/index.ts";
 
 /** Levels for about 2^4, 2^8, 2^10 and 2^12 codes; the larger grids are those of section 4.1. */
 const grids = [
@@ -24,12 +32,15 @@ const grids = [
   [7, 5, 5, 5, 5],
 ];
 
-/** Three ways to quantize into the same number of codes; codebooks have the 16 channels that VQ papers use at this size. */
+/**
+ * Three ways to quantize into the same number of codes, codebooks with 16 channels. Moving averages are faster than the
+ * usual 0.99, since training is short: with that, unused codes would hardly be replaced before the end.
+ */
 const methods = {
   FSQ: (levels: readonly number[]): Quantizer => finiteScalarQuantizer(levels),
   "VQ-VAE": (levels: readonly number[]): Quantizer => vectorQuantizer({ size: gridSize(levels), channels: 16 }),
   "VQ-VAE with averages and resets": (levels: readonly number[]): Quantizer =>
-    emaVectorQuantizer({ size: gridSize(levels), channels: 16 }),
+    emaVectorQuantizer({ size: gridSize(levels), channels: 16, decay: 0.95 }),
 };
 type Method = keyof typeof methods;
 const names = Object.keys(methods) as Method[];
@@ -63,7 +74,7 @@ const budgets: Readonly<Record<Scale, Budget>> = {
     width: 16,
     hidden: 32,
   },
-  small: { grids, steps: 350, batch: 64, rates: [1e-3, 4e-3], validation: 500, test: 2500, width: 32, hidden: 64 },
+  small: { grids, steps: 350, batch: 64, rates: [1e-3, 4e-3], validation: 1000, test: 5000, width: 32, hidden: 64 },
   full: {
     grids,
     steps: 20_000,
@@ -98,24 +109,28 @@ async function loadData(): Promise<Data> {
   };
 }
 
-/** What is kept of one trained autoencoder: figures of test images, and the error that chooses its learning rate. */
+/** What is kept of one trained autoencoder: figures of test images. */
 interface Outcome extends ReconstructionScore {
-  readonly validation: number;
   readonly codebookSize: number;
   readonly pictures: readonly Uint8Array[];
 }
 
-/** Trains the autoencoder with one quantizer, and measures it on images that it has not seen. */
-async function trainArm(
-  method: Method,
-  levels: readonly number[],
+/** What is trained: a quantizer inside the autoencoder. */
+interface Subject {
+  readonly method: Method;
+  readonly levels: readonly number[];
+}
+
+/** Trains the autoencoder with one quantizer. */
+async function train(
+  { method, levels }: Subject,
   rate: number,
   seed: number,
+  steps: number,
   data: Data,
   context: StudyContext,
-): Promise<Outcome> {
-  const { steps, batch, width, hidden, validation, test } = budgets[context.scale];
-  const { signal } = context;
+) {
+  const { batch, width, hidden } = budgets[context.scale];
   const model = quantizedAutoencoder(methods[method](levels), { image: 28, patch: 4, width, hidden, activation: relu });
   const trained = await fitStateful({
     ...model.init(key(seed)),
@@ -129,15 +144,9 @@ async function trainArm(
     },
     steps,
     seed,
-    signal,
+    signal: context.signal,
   });
-  const subject = { model, ...trained };
-  return {
-    ...(await scoreReconstruction(subject, data.test, { count: test, signal })),
-    validation: (await scoreReconstruction(subject, data.validation, { count: validation, signal })).error,
-    codebookSize: parameterCount(trained.params.quantizer),
-    pictures: await reconstructImages(subject, data.test, SHOWN),
-  };
+  return { model, ...trained };
 }
 
 /** An arm at its best learning rate: the outcomes of all seeds. */
@@ -148,31 +157,45 @@ interface Arm {
   readonly outcomes: readonly Outcome[];
 }
 
+/** Chooses the learning rate by half a training with the first seed and validation images, then trains all seeds. */
+async function measureArm(subject: Subject, data: Data, context: StudyContext, count: () => void): Promise<Arm> {
+  const { rates, steps, validation, test } = budgets[context.scale];
+  const { signal } = context;
+  const name = `${subject.method} ${subject.levels}`;
+  const { rate } = await context.remember(`${name}, rate`, () =>
+    searchRates(rates, async (tried) => {
+      count();
+      const half = await train(subject, tried, context.seeds[0] as number, Math.ceil(steps / 2), data, context);
+      return { rate: -(await scoreReconstruction(half, data.validation, { count: validation, signal })).error };
+    }),
+  );
+  const outcomes = await context.overSeeds((seed) => {
+    count();
+    return context.remember(`${name}, seed ${seed}`, async () => {
+      const trained = await train(subject, rate as number, seed, steps, data, context);
+      return {
+        ...(await scoreReconstruction(trained, data.test, { count: test, signal })),
+        codebookSize: parameterCount(trained.params.quantizer),
+        pictures: await reconstructImages(trained, data.test, SHOWN),
+      };
+    });
+  });
+  return { method: subject.method, codes: gridSize(subject.levels), rate: rate as number, outcomes };
+}
+
 const average = (outcomes: readonly Outcome[], pick: (outcome: Outcome) => number) => spread(outcomes, pick).mean;
 
-async function trainArms(data: Data, context: StudyContext): Promise<Arm[]> {
-  const budget = budgets[context.scale];
-  const total = names.length * budget.grids.length * budget.rates.length * context.seeds.length;
-  let done = 0;
+async function measureArms(data: Data, context: StudyContext): Promise<Arm[]> {
+  const { grids, rates } = budgets[context.scale];
+  const subjects = grids.flatMap((levels) => names.map((method) => ({ method, levels })));
+  const total = subjects.length * (rates.length + context.seeds.length);
   const arms: Arm[] = [];
-  for (const levels of budget.grids) {
-    for (const method of names) {
-      const tried: Arm[] = [];
-      for (const rate of budget.rates) {
-        const outcomes = await context.overSeeds(async (seed) => {
-          context.progress({ stage: `${method}, ${gridSize(levels)} codes`, done: done++, total, unit: "models" });
-          return context.remember(`${method} ${levels} ${rate} ${seed}`, () =>
-            trainArm(method, levels, rate, seed, data, context),
-          );
-        });
-        tried.push({ method, codes: gridSize(levels), rate, outcomes });
-      }
-      arms.push(
-        tried.reduce((best, arm) =>
-          average(arm.outcomes, (o) => o.validation) < average(best.outcomes, (o) => o.validation) ? arm : best,
-        ),
-      );
-    }
+  for (const [i, subject] of subjects.entries()) {
+    let done = i * (rates.length + context.seeds.length);
+    const stage = `${subject.method}, ${gridSize(subject.levels)} codes`;
+    arms.push(
+      await measureArm(subject, data, context, () => context.progress({ stage, done: done++, total, unit: "models" })),
+    );
   }
   return arms;
 }
@@ -304,7 +327,7 @@ export default paper({
       if (!found.ok && context.scale !== "full") throw new SkippedError(found.reason);
     }
     const data = await loadData();
-    const arms = await trainArms(data, context);
+    const arms = await measureArms(data, context);
     draw(arms, data, context);
     const of = (name: Method) => arms.filter(({ method }) => method === name);
     const [fsq, vq, strong] = names.map(of) as [Arm[], Arm[], Arm[]];

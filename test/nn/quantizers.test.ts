@@ -162,15 +162,16 @@ describe("vector quantization", () => {
   });
 
   it("moves average codes towards their inputs and replaces codes that nobody uses", async () => {
-    const quantizer = emaVectorQuantizer({ size: 2, channels: 1, decay: 0.5, deadBelow: 0.3 });
+    const quantizer = emaVectorQuantizer({ size: 2, channels: 1, decay: 0.5, deadShare: 0.2 });
     const state = { count: tensor([1, 0.4]), total: tensor([[0], [4]]), codebook: tensor([[0], [10]]) };
     const z = tensor([[1], [1], [1]]);
     const step = compile(
       (s: typeof state, x: Tensor) => quantizer.apply({}, s, x, { training: true, key: key(1) }).state as typeof state,
     );
     const after = await step(state, z);
-    // Code 0: count (1 + 3)/2, total (0 + 3)/2. Code 1: its count falls to 0.2 and it becomes an input.
-    expect(numbers(after.count)).toEqual([2, 1]);
+    // Code 0: count (1 + 3)/2, total (0 + 3)/2. Code 1 falls to 0.2, below a fifth of the even share of 3/2: it becomes
+    // an input, and counts as if it were used evenly.
+    expect(numbers(after.count)).toEqual([2, 1.5]);
     expect(numbers(after.codebook)).toEqual([0.75, 1]);
     const still = quantizer.apply({}, state, z).state;
     expect(still).toBe(state);

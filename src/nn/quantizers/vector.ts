@@ -7,7 +7,6 @@ import {
   type Key,
   less,
   matmul,
-  maximum,
   mean,
   mul,
   normal,
@@ -78,16 +77,19 @@ export function vectorQuantizer({ size, channels, commitment = 0.25 }: VectorQua
 export interface EmaVectorQuantizerOptions extends VectorQuantizerOptions {
   /** Share of the averages that a batch leaves as it was; 0.99 by default. */
   readonly decay?: number;
-  /** A code whose average use a batch falls below this is replaced by a random input; 0.01 by default. */
-  readonly deadBelow?: number;
+  /**
+   * A code that is used less than this share of what all codes would get if they were used alike is replaced by a
+   * random input; 0.1 by default.
+   */
+  readonly deadShare?: number;
 }
 
-/** Average use of each code, average sum of its inputs, and the codes themselves. */
+/** Average use of each code in a batch, average sum of its inputs, and the codes themselves. */
 type EmaState = { readonly count: Tensor; readonly total: Tensor; readonly codebook: Tensor };
 
 /**
- * Vector quantization whose codes are moving averages of the inputs they stand for, with codes that fall out of use
- * replaced by random inputs of the batch. In training it needs a key.
+ * Vector quantization whose codes are moving averages of the inputs they stand for. Codes that fall out of use become
+ * random inputs of the batch, and so does every code in the first batch. In training it needs a key.
  * Source: van den Oord et al. 2017, arXiv:1711.00937, appendix A.1; resets: Dhariwal et al. 2020, arXiv:2005.00341.
  */
 export function emaVectorQuantizer({
@@ -95,16 +97,16 @@ export function emaVectorQuantizer({
   channels,
   commitment = 0.25,
   decay = 0.99,
-  deadBelow = 0.01,
+  deadShare = 0.1,
 }: EmaVectorQuantizerOptions): Quantizer {
   checkCount("emaVectorQuantizer", { size, channels });
   return {
     size,
     channels,
-    init: (key) => {
-      const codebook = normal(key, [size, channels]);
-      return { params: {}, state: { count: ones([size]), total: codebook, codebook } };
-    },
+    init: (key) => ({
+      params: {},
+      state: { count: zeros([size]), total: zeros([size, channels]), codebook: normal(key, [size, channels]) },
+    }),
     apply: (_, state, z, mode) => {
       const before = state as EmaState;
       const indices = nearestCodes(stopGradient(z), before.codebook);
@@ -120,14 +122,16 @@ export function emaVectorQuantizer({
       throw new TypeError("emaVectorQuantizer: training replaces unused codes by random inputs and needs mode.key");
     const rows = reshape(z, [-1, channels]);
     const flat = reshape(indices, [-1]);
+    const even = flat.size / size;
     const blend = (old: Tensor, now: Tensor): Tensor => add(mul(old, decay), mul(now, 1 - decay));
     const used = blend(count, scatterAdd(zeros([size]), flat, ones([flat.size])));
     const sums = blend(total, scatterAdd(zeros([size, channels]), flat, rows));
-    const dead = less(used, deadBelow);
+    const dead = less(used, deadShare * even);
     const column = (x: Tensor): Tensor => reshape(x, [size, 1]);
     const fresh = take(rows, randomInteger(key, [size], { max: rows.shape[0] as number }));
-    const newCount = where(dead, 1, used);
-    const newTotal = where(column(dead), fresh, sums);
-    return { count: newCount, total: newTotal, codebook: div(newTotal, column(maximum(newCount, 1e-5))) };
+    // A new code counts as used like all others, so that it has time to find inputs.
+    const newCount = where(dead, even, used);
+    const newTotal = where(column(dead), mul(fresh, even), sums);
+    return { count: newCount, total: newTotal, codebook: div(newTotal, column(newCount)) };
   }
 }
