@@ -1,0 +1,288 @@
+/**
+ * Fourward's side: training steps as `fit` runs them, many in one graph, and one by one with the state returned to
+ * JavaScript in between. Also the runtime alone, as a ceiling, and how long a session takes to make.
+ */
+import * as ort from "onnxruntime-node";
+import {
+  abs,
+  add,
+  arange,
+  compile,
+  conv,
+  evaluate,
+  gelu,
+  key,
+  layerNormalize,
+  less,
+  matmul,
+  maximum,
+  maxPool,
+  mean,
+  mul,
+  releaseSessions,
+  relu,
+  reshape,
+  rfft,
+  setDefaults,
+  slice,
+  softmax,
+  split,
+  square,
+  stack,
+  sum,
+  type Tensor,
+  take,
+  tensor,
+  toOnnx,
+  transpose,
+  valueAndGrad,
+  where,
+} from "../../src/array/index.ts";
+import { runtime } from "../../src/array/runtime/node.ts";
+import { describeMachine } from "../../src/report/machine.ts";
+import { adamW, compileSteps, crossEntropy, meanSquaredError } from "../../src/train/index.ts";
+import { type Ready, serve } from "../serve.ts";
+import { type LoadedArray, readInputs, splitBatches } from "./inputs.ts";
+import type { StoredJob } from "./jobs.ts";
+
+type Params = { readonly [name: string]: Tensor };
+type Batch = { readonly x: Tensor; readonly y: Tensor };
+type Sizes = Readonly<Record<string, number>>;
+type Model = (params: Params, batch: Batch) => Tensor;
+
+const threads = Number(process.env.BENCH_THREADS);
+setDefaults({ threads });
+
+const get = (p: Params, name: string): Tensor => p[name] as Tensor;
+const linear = (p: Params, name: string, x: Tensor): Tensor =>
+  add(matmul(x, get(p, `${name}.weight`)), get(p, `${name}.bias`));
+
+const models: Readonly<Record<string, (sizes: Sizes) => Model>> = {
+  mlp:
+    () =>
+    (p, { x, y }) =>
+      meanSquaredError(linear(p, "down", gelu(linear(p, "up", x))), y),
+  classifier:
+    () =>
+    (p, { x, y }) =>
+      crossEntropy(linear(p, "down", relu(linear(p, "up", x))), y),
+  cnn: () => {
+    const block = (p: Params, name: string, x: Tensor): Tensor => {
+      const bias = reshape(get(p, `${name}.bias`), [-1, 1, 1]);
+      return maxPool(relu(add(conv(x, get(p, `${name}.weight`), { padding: 1 }), bias)), { window: 2 });
+    };
+    return (p, { x, y }) => {
+      const h = block(p, "conv2", block(p, "conv1", x));
+      return crossEntropy(linear(p, "head", reshape(h, [h.shape[0] as number, -1])), y);
+    };
+  },
+  gpt: (sizes) => {
+    const { batch, time, heads, width, layers } = sizes as Record<
+      "batch" | "time" | "heads" | "width" | "layers",
+      number
+    >;
+    const norm = (p: Params, name: string, x: Tensor): Tensor =>
+      layerNormalize(x, get(p, `${name}.scale`), get(p, `${name}.bias`));
+    const attention = (p: Params, i: number, x: Tensor): Tensor => {
+      const later = less(reshape(arange(time), [time, 1]), arange(time));
+      const [q, k, v] = split(linear(p, `${i}.qkv`, x), { axis: -1, sizes: [width, width, width] }).map((h) =>
+        transpose(reshape(h, [batch, time, heads, width / heads]), [0, 2, 1, 3]),
+      ) as [Tensor, Tensor, Tensor];
+      const scores = mul(matmul(q, k, { transposeB: true }), 1 / Math.sqrt(width / heads));
+      const mixed = matmul(softmax(add(scores, where(later, -1e9, 0))), v);
+      return linear(p, `${i}.out`, reshape(transpose(mixed, [0, 2, 1, 3]), [batch, time, width]));
+    };
+    return (p, { x, y }) => {
+      let h = add(take(get(p, "tokens"), x, { axis: 0 }), get(p, "positions"));
+      for (let i = 0; i < layers; i++) {
+        h = add(h, attention(p, i, norm(p, `${i}.norm1`, h)));
+        h = add(h, linear(p, `${i}.down`, gelu(linear(p, `${i}.up`, norm(p, `${i}.norm2`, h)))));
+      }
+      return crossEntropy(matmul(norm(p, "norm", h), get(p, "tokens"), { transposeB: true }), y);
+    };
+  },
+};
+
+const toTensors = (arrays: Readonly<Record<string, LoadedArray>>): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(arrays).map(([name, { shape, data }]) => [name, tensor(data, { shape })]));
+
+/** A training job: the step, its state at the start, and batches. */
+async function training(job: StoredJob) {
+  const loss = (models[job.model] as (sizes: Sizes) => Model)(job.sizes);
+  const optimizer = adamW(job.adam);
+  const params = toTensors(readInputs(job.file, job.arrays, "parameter"));
+  const batches = splitBatches(readInputs(job.file, job.arrays, "data")).map((batch) => toTensors(batch) as Batch);
+  const state = await evaluate({ params: params as Params, optimizer: optimizer.init(params) });
+  type State = typeof state;
+  const step = (before: State, batch: Batch, { step }: { readonly step: Tensor }) => {
+    const [value, gradients] = valueAndGrad(loss)(before.params, batch);
+    const after = optimizer.update(gradients, before.optimizer, before.params, step);
+    return [{ params: after.params, optimizer: after.state }, { loss: value }] as const;
+  };
+  return { step, state, batches };
+}
+
+const index = (i: number): Tensor => tensor(Int32Array.of(i), { shape: [] });
+const numbers = (x: Tensor): number[] => Array.from(x.data as Float32Array);
+
+async function trainingEntrants(job: StoredJob): Promise<Ready[]> {
+  const { step, state, batches } = await training(job);
+  const count = job.stepsInGraph;
+  const inOneGraph = compileSteps(step);
+  const single = compile((before: typeof state, batch: Batch, i: Tensor) => step(before, batch, { step: i }));
+  const stackOf = async (first: number): Promise<Batch> =>
+    evaluate(
+      Object.fromEntries(
+        (["x", "y"] as const).map((name) => [
+          name,
+          stack(Array.from({ length: count }, (_, i) => (batches[(first + i) % batches.length] as Batch)[name])),
+        ]),
+      ) as unknown as Batch,
+    );
+  // Where a run begins in the cycle of batches repeats after as many runs as there are batches.
+  const stacks = await Promise.all(batches.map((_, run) => stackOf(run * count)));
+  return [
+    {
+      id: "fit",
+      label: count === 1 ? "as fit runs it: 1 step a run" : `as fit runs it: ${count} steps in a graph`,
+      multiple: count,
+      async run(steps) {
+        let now = state;
+        const losses: number[] = [];
+        for (let i = 0; i < steps; i += count) {
+          const [next, { loss }] = await inOneGraph(
+            now,
+            stacks[(i / count) % stacks.length] as Batch,
+            index(i),
+            key(0),
+          );
+          losses.push(...numbers(loss as Tensor));
+          now = next;
+        }
+        return losses;
+      },
+    },
+    {
+      id: "step",
+      label: "compiled step, state through JavaScript",
+      async run(steps) {
+        let now = state;
+        const losses: number[] = [];
+        for (let i = 0; i < steps; i++) {
+          const [next, { loss }] = await single(now, batches[i % batches.length] as Batch, index(i));
+          losses.push(...numbers(loss));
+          now = next;
+        }
+        return losses;
+      },
+    },
+  ];
+}
+
+/** A compiled function of one array, called again and again. */
+function callEntrant<R>(fn: (x: Tensor) => R, x: Tensor, check: (result: R) => readonly number[]): Ready[] {
+  const call = compile(fn);
+  return [
+    {
+      id: "call",
+      label: "compiled",
+      async run(calls) {
+        let result = await call(x);
+        for (let i = 1; i < calls; i++) result = await call(x);
+        return check(result);
+      },
+    },
+  ];
+}
+
+/** ONNX Runtime with nothing around it: `count` operations in a row in one model, and one number returned. */
+async function runtimeEntrant(count: number, fn: (x: Tensor) => Tensor, x: Tensor): Promise<Ready[]> {
+  const model = toOnnx(fn, [x], { inputNames: ["x"], outputNames: ["total"] });
+  const session = await ort.InferenceSession.create(model, { intraOpNumThreads: threads, interOpNumThreads: 1 });
+  const [input] = session.inputNames;
+  const feeds = { [input as string]: new ort.Tensor("float32", x.data as Float32Array, x.shape) };
+  return [
+    {
+      id: "runtime",
+      label: "ONNX Runtime alone",
+      multiple: count,
+      async run(steps) {
+        let total = 0;
+        for (let i = 0; i < steps; i += count) {
+          const results = await session.run(feeds);
+          total = Number(Object.values(results)[0]?.data[0]);
+        }
+        return [total];
+      },
+    },
+  ];
+}
+
+const repeated = (count: number, x: Tensor, fn: (h: Tensor, i: number) => Tensor): Tensor =>
+  Array.from({ length: count }, (_, i) => i).reduce(fn, x);
+
+/** One number by which results are compared, cheap beside what made them. */
+const size = (h: Tensor): Tensor => sum(abs(slice(reshape(h, [-1]), { starts: [0], stops: [1024] })));
+
+async function setUp(job: StoredJob): Promise<Ready[]> {
+  await releaseSessions();
+  if (job.model in models) return trainingEntrants(job);
+  const { x } = toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {}) as { x: Tensor };
+  const count = job.stepsInGraph;
+  if (job.model === "rfft") {
+    return callEntrant(
+      (v) => rfft(v),
+      x,
+      ({ re, im }) => {
+        const [a, b] = [re, im].map((t) => t.data as Float32Array) as [Float32Array, Float32Array];
+        const meanSquare = (v: Float32Array) => v.reduce((total, value) => total + value * value, 0) / v.length;
+        const columns = re.shape[1] as number;
+        return [a[columns + 2] as number, b[17 * columns + 100] as number, meanSquare(a), meanSquare(b)];
+      },
+    );
+  }
+  if (job.model === "power") {
+    const power = (v: Tensor): Tensor => {
+      const { re, im } = rfft(v);
+      return mean(add(square(re), square(im)), { axis: 0 });
+    };
+    return callEntrant(power, x, (p) => [0, 1, 1000, 2048].map((i) => (p.data as Float32Array)[i] as number));
+  }
+  return job.model === "products"
+    ? runtimeEntrant(count, (v) => size(repeated(count, v, (h) => matmul(h, v))), x)
+    : runtimeEntrant(count, (v) => size(repeated(count, v, (h, i) => maximum(h, -2 + 0.1 * i))), x);
+}
+
+/** Milliseconds of each part of a first call, of a training step's graph: everything anew each time. */
+async function creation(job: StoredJob): Promise<object> {
+  const { step, state, batches } = await training(job);
+  const fn = (before: typeof state, batch: Batch, i: Tensor) => step(before, batch, { step: i });
+  const args = [state, batches[0] as Batch, index(0)] as const;
+  let started = performance.now();
+  const since = (): number => {
+    const [before, now] = [started, performance.now()];
+    started = now;
+    return now - before;
+  };
+  const model = toOnnx(fn, [...args]);
+  const traceMs = since();
+  const session = await runtime.load(model, { device: "cpu", threads });
+  const createMs = since();
+  await session.release();
+  await releaseSessions();
+  const compiled = compile(fn);
+  since();
+  await compiled(...args);
+  const firstCallMs = since();
+  await compiled(...args);
+  return { traceMs, createMs, firstCallMs, secondCallMs: since(), modelBytes: model.length };
+}
+
+await serve<StoredJob>({
+  describe: () => {
+    const { fourward, onnxruntime } = describeMachine();
+    return { name: "Fourward", version: `${fourward}, onnxruntime-node ${onnxruntime}`, threads };
+  },
+  setUp,
+  others: { creation },
+});

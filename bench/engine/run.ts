@@ -1,0 +1,83 @@
+/** `bench engine`: training steps and transforms of Fourward beside PyTorch, tfjs-wasm and jax-js. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describeMachine } from "../../src/report/machine.ts";
+import { compareJob, Peers } from "../compare.ts";
+import { writeInputs } from "./inputs.ts";
+import { adam, type Job, jobs, type StoredJob } from "./jobs.ts";
+import { findPeers, type PeerId } from "./peers.ts";
+import type { Creation, EngineReport } from "./report.ts";
+
+export interface EngineOptions {
+  readonly jobs: readonly string[];
+  readonly peers: readonly PeerId[];
+  readonly rounds: number;
+  readonly threads: number;
+  /** The interpreter that has torch; found by itself if undefined. */
+  readonly python?: string;
+  readonly log: (line: string) => void;
+}
+
+/** The job whose graph the session is made of; its time is a bar of its own. */
+const CREATED = "gpt";
+const CREATION_ROUNDS = 5;
+const CREATION_LIMIT_MS = 120_000;
+
+/** Runs the comparison in child processes; nothing of it stays behind. */
+export async function runEngine({ rounds, threads, log, ...options }: EngineOptions): Promise<EngineReport> {
+  const chosen = jobs.filter(({ id }) => options.jobs.includes(id));
+  const found = findPeers(options.peers, threads, options.python);
+  const skipped = found.flatMap((peer) => ("missing" in peer ? [peer.missing] : []));
+  for (const line of skipped) log(line);
+  const usable = new Map(found.flatMap((peer) => ("command" in peer ? [[peer.id, peer.command] as const] : [])));
+  const folder = mkdtempSync(join(tmpdir(), "fourward-bench-"));
+  const started = new Peers(usable);
+  let peers = started;
+  try {
+    log("start peers");
+    const { facts, failures } = await started.describe();
+    for (const [id, reason] of Object.entries(failures)) {
+      skipped.push(`${id}: skipped, ${reason}`);
+      usable.delete(id);
+    }
+    if (Object.keys(failures).length > 0) {
+      started.close();
+      peers = new Peers(usable);
+    }
+    const store = ({ arrays, ...job }: Job): StoredJob => {
+      const file = join(folder, `${job.id}.bin`);
+      return { ...job, adam, file, arrays: writeInputs(file, arrays, 1) };
+    };
+    const results = [];
+    for (const job of chosen) {
+      results.push(await compareJob(peers, store(job), { rounds, log, reference: "torch" }));
+      rmSync(join(folder, `${job.id}.bin`));
+    }
+    const created = chosen.find(({ id }) => id === CREATED);
+    const creation = created && usable.has("fourward") ? await timeCreation(peers, store(created), log) : null;
+    return {
+      date: new Date().toISOString().slice(0, 10),
+      machine: describeMachine(),
+      threads,
+      rounds,
+      peers: facts,
+      skipped,
+      jobs: results,
+      creation,
+    };
+  } finally {
+    peers.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function timeCreation(peers: Peers, job: StoredJob, log: (line: string) => void): Promise<Creation> {
+  log(`${job.id}: creation of its session`);
+  const rounds: Creation["rounds"][number][] = [];
+  for (let i = 0; i < CREATION_ROUNDS; i++) {
+    const reply = await peers.get("fourward").ask({ op: "creation", job }, CREATION_LIMIT_MS);
+    rounds.push(reply as unknown as Creation["rounds"][number]);
+  }
+  return { job: job.id, rounds };
+}

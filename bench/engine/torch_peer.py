@@ -1,0 +1,220 @@
+"""PyTorch's side: eager training steps. Speaks lines of JSON on standard input and output, as serve.ts does."""
+import itertools
+import json
+import math
+import os
+import sys
+import time
+
+import numpy
+import torch
+import torch.nn.functional as F
+
+CHECKED = 4  # results that are compared before anything is timed
+
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def load(job):
+    """Parameters by name, and a list of batches."""
+    parameters, data = {}, {}
+    for array in job["arrays"]:
+        values = numpy.fromfile(
+            job["file"], dtype=array["dtype"], count=math.prod(array["shape"]), offset=array["offset"]
+        ).reshape(array["shape"])
+        if array["role"] == "parameter":
+            parameters[array["name"]] = torch.from_numpy(values)
+        else:
+            values = values.astype("int64") if array["dtype"] == "int32" else values
+            data[array["name"]] = torch.from_numpy(values)
+    count = len(next(iter(data.values())))
+    return parameters, [{name: values[i].clone() for name, values in data.items()} for i in range(count)]
+
+
+def linear(p, name, x):
+    # Stored as [inputs, outputs] in the file, as [outputs, inputs] here: torch's own layout.
+    return F.linear(x, p[name + ".weight"], p[name + ".bias"])
+
+
+def mlp(sizes):
+    return lambda p, x, y: F.mse_loss(linear(p, "down", F.gelu(linear(p, "up", x))), y)
+
+
+def classifier(sizes):
+    return lambda p, x, y: F.cross_entropy(linear(p, "down", F.relu(linear(p, "up", x))), y)
+
+
+def cnn(sizes):
+    def loss(p, x, y):
+        h = F.max_pool2d(F.relu(F.conv2d(x, p["conv1.weight"], p["conv1.bias"], padding=1)), 2)
+        h = F.max_pool2d(F.relu(F.conv2d(h, p["conv2.weight"], p["conv2.bias"], padding=1)), 2)
+        return F.cross_entropy(linear(p, "head", h.flatten(1)), y)
+
+    return loss
+
+
+def gpt(sizes):
+    batch, steps, heads, width = sizes["batch"], sizes["time"], sizes["heads"], sizes["width"]
+    mask = torch.triu(torch.full((steps, steps), -1e9), 1)
+    fused = getattr(F, "scaled_dot_product_attention", None)
+
+    def attend(q, k, v):
+        if fused:
+            return fused(q, k, v, is_causal=True)
+        scores = (q @ k.transpose(-2, -1)) * (1 / math.sqrt(width // heads)) + mask
+        return scores.softmax(-1) @ v
+
+    def loss(p, x, y):
+        def norm(name, h):
+            return F.layer_norm(h, (width,), p[name + ".scale"], p[name + ".bias"])
+
+        h = F.embedding(x, p["tokens"]) + p["positions"]
+        for i in range(sizes["layers"]):
+            parts = linear(p, f"{i}.qkv", norm(f"{i}.norm1", h)).split(width, 2)
+            q, k, v = (t.view(batch, steps, heads, width // heads).transpose(1, 2) for t in parts)
+            h = h + linear(p, f"{i}.out", attend(q, k, v).transpose(1, 2).reshape(batch, steps, width))
+            h = h + linear(p, f"{i}.down", F.gelu(linear(p, f"{i}.up", norm(f"{i}.norm2", h))))
+        logits = F.linear(norm("norm", h), p["tokens"])
+        return F.cross_entropy(logits.view(-1, sizes["vocabulary"]), y.view(-1))
+
+    return loss
+
+
+MODELS = {"mlp": mlp, "classifier": classifier, "cnn": cnn, "gpt": gpt}
+
+
+def training(job, parameters, batches, channels_last, options):
+    """Steps from the parameters at the start; torch's way of keeping images and of looping over tensors may vary."""
+    loss = MODELS[job["model"]](job["sizes"])
+    adam = job["adam"]
+
+    def arranged(x):
+        return x.contiguous(memory_format=torch.channels_last) if channels_last and x.dim() == 4 else x
+
+    def own(name, x):
+        is_linear = x.dim() == 2 and name.endswith(".weight")
+        return arranged(x.t().contiguous() if is_linear else x.clone()).requires_grad_()
+
+    inputs = [{name: arranged(x) for name, x in batch.items()} for batch in batches]
+
+    def run(steps):
+        p = {name: own(name, x) for name, x in parameters.items()}
+        optimizer = torch.optim.AdamW(
+            list(p.values()),
+            lr=adam["learningRate"],
+            betas=(adam["beta1"], adam["beta2"]),
+            eps=adam["eps"],
+            weight_decay=adam["weightDecay"],
+            **options,
+        )
+        losses = []
+        for i in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            value = loss(p, **inputs[i % len(inputs)])
+            value.backward()
+            optimizer.step()
+            losses.append(value.detach())
+        return [value.item() for value in losses]
+
+    return run
+
+
+def seconds(run, steps):
+    start = time.perf_counter()
+    run(steps)
+    return time.perf_counter() - start
+
+
+def fastest(job, parameters, batches):
+    """The best of torch's own choices: how its optimizer loops over tensors, and how images lie in memory."""
+    loops = [{}, {"foreach": True}, {"fused": True}]
+    layouts = [False, True] if job["model"] == "cnn" else [False]
+    runs = []
+    for channels_last, options in itertools.product(layouts, loops):
+        run = training(job, parameters, batches, channels_last, options)
+        try:
+            once = seconds(lambda steps: (run(1), run(steps)), 2)
+        except (TypeError, RuntimeError):
+            continue  # this version does not have the option on the CPU
+        steps = max(2, min(200, int(0.3 / once)))
+        best = min(seconds(run, steps) / steps for _ in range(3))
+        label = ", ".join([*options, *(["channels last"] if channels_last else [])])
+        runs.append((best, label, run))
+    _, label, run = min(runs, key=lambda found: found[0])
+    return run, f"eager ({label})" if label else "eager"
+
+
+def set_up(job):
+    parameters, batches = load(job)
+    if job["model"] in MODELS:
+        run, label = fastest(job, parameters, batches)
+        return {"id": "eager", "label": label, "multiple": 1}, run
+    x = batches[0]["x"]
+    steps_in_graph = job["stepsInGraph"]
+
+    if job["model"] == "rfft":
+
+        def run(steps):
+            for _ in range(steps):
+                z = torch.fft.rfft(x)
+            return [z[1, 2].real.item(), z[17, 100].imag.item(), (z.real**2).mean().item(), (z.imag**2).mean().item()]
+
+    elif job["model"] == "power":
+
+        def run(steps):
+            for _ in range(steps):
+                z = torch.fft.rfft(x)
+                power = (z.real.square() + z.imag.square()).mean(0)
+            return power[[0, 1, 1000, 2048]].tolist()
+
+    elif job["model"] == "products":
+
+        def run(steps):
+            total = 0.0
+            for _ in range(steps // steps_in_graph):
+                h, out = x, [torch.empty_like(x), torch.empty_like(x)]
+                for i in range(steps_in_graph):
+                    h = torch.mm(h, x, out=out[i % 2])
+                total = h.flatten()[:1024].abs().sum().item()
+            return [total]
+
+    else:
+
+        def run(steps):
+            total = 0.0
+            for _ in range(steps // steps_in_graph):
+                h, out = x, [torch.empty_like(x), torch.empty_like(x)]
+                for i in range(steps_in_graph):
+                    h = torch.clamp_min(h, -2 + 0.1 * i, out=out[i % 2])
+                total = h.flatten()[:1024].abs().sum().item()
+            return [total]
+
+    multiple = steps_in_graph if job["model"] in ("products", "passes") else 1
+    return {"id": "eager", "label": "eager", "multiple": multiple}, run
+
+
+def linear_algebra():
+    torch.ones(64, 64) @ torch.ones(64, 64)
+    with open("/proc/self/maps") as maps:
+        names = {line.split()[-1] for line in maps if ".so" in line}
+    return sorted(n for n in names if any(part in os.path.basename(n) for part in ("blas", "mkl", "blis")))
+
+
+def answer(request, state):
+    if request["op"] == "describe":
+        blas = linear_algebra() if os.path.exists("/proc/self/maps") else []
+        return {"name": "PyTorch", "version": torch.__version__, "threads": torch.get_num_threads(), "blas": blas}
+    if request["op"] == "setup":
+        entrant, state["run"] = set_up(request["job"])
+        steps = -(-CHECKED // entrant["multiple"]) * entrant["multiple"]
+        return {"entrants": [{**entrant, "check": state["run"](steps)[:CHECKED]}]}
+    return {"ms": seconds(state["run"], request["steps"]) * 1e3}
+
+
+state = {}
+for line in sys.stdin:
+    try:
+        reply = answer(json.loads(line), state)
+    except Exception as error:  # the harness reports it beside the other peers' results
+        reply = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(reply), flush=True)

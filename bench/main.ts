@@ -1,0 +1,56 @@
+/** The command line of the benchmarks: `npm run bench -- <group>`. */
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { Command, InvalidArgumentError } from "commander";
+import { jobs } from "./engine/jobs.ts";
+import { type PeerId, peerIds } from "./engine/peers.ts";
+import { reportText } from "./engine/report.ts";
+import { runEngine } from "./engine/run.ts";
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number of at least 1.");
+  return value;
+};
+
+/** Parser of a list of names, separated by commas, each of which must be known. */
+const namesOf =
+  <T extends string>(known: readonly T[]) =>
+  (text: string): T[] =>
+    text.split(",").map((part) => {
+      const name = known.find((one) => one === part.trim());
+      if (name === undefined) throw new InvalidArgumentError(`"${part}" is none of ${known.join(", ")}.`);
+      return name;
+    });
+
+interface Options {
+  readonly jobs: string[];
+  readonly peers: PeerId[];
+  readonly rounds: number;
+  readonly threads: number;
+  readonly python?: string;
+  readonly json?: true;
+  readonly out?: string;
+}
+
+const program = new Command("bench").description("Times Fourward beside its peers, in one run and in turn.");
+const jobIds = jobs.map(({ id }) => id);
+
+program
+  .command("engine")
+  .description("Training steps and Fourier transforms beside PyTorch, tfjs-wasm and jax-js.")
+  .option("--jobs <names>", `jobs, separated by commas: ${jobIds.join(", ")}`, namesOf(jobIds), jobIds)
+  .option("--peers <names>", `systems, separated by commas: ${peerIds.join(", ")}`, namesOf(peerIds), [...peerIds])
+  .option("--rounds <n>", "how often each is timed", count, 7)
+  .option("--threads <n>", "threads of each system", count, availableParallelism())
+  .option("--python <path>", "an interpreter that has torch; python3 and /usr/bin/python3 are tried otherwise")
+  .option("--json", "print JSON only")
+  .option("--out <file>", "also write the report there as JSON")
+  .action(async ({ json, out, ...options }: Options) => {
+    const report = await runEngine({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
+    const text = `${JSON.stringify(report, null, 2)}\n`;
+    if (out !== undefined) writeFileSync(out, text);
+    process.stdout.write(json ? text : reportText(report, jobs));
+  });
+
+await program.parseAsync();

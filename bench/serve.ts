@@ -1,0 +1,58 @@
+/** The other end of `peer.ts`, for peers in JavaScript. */
+import { createInterface } from "node:readline";
+import type { PeerFacts } from "./peer.ts";
+
+/** A way to do a job, loaded and ready. */
+export interface Ready {
+  readonly id: string;
+  readonly label: string;
+  /** Steps are done in multiples of this; 1 by default. */
+  readonly multiple?: number;
+  /** Does so many steps from the state at the start, and gives the loss of each (or other results to compare). */
+  run(steps: number): Promise<readonly number[]>;
+}
+
+export interface Service<J> {
+  describe(): PeerFacts | Promise<PeerFacts>;
+  /** Loads a job, in place of the one before. */
+  setUp(job: J): Promise<readonly Ready[]>;
+  /** Further requests by name. */
+  readonly others?: { readonly [op: string]: (job: J) => Promise<object> };
+}
+
+type Request<J> = { readonly op: string; readonly job: J; readonly entrant: string; readonly steps: number };
+
+/** Results that are compared before anything is timed. */
+const CHECKED = 4;
+
+/** Answers requests on standard input until it ends. */
+export async function serve<J>({ describe, setUp, others = {} }: Service<J>): Promise<void> {
+  let ready: readonly Ready[] = [];
+  const answer = async ({ op, job, entrant, steps }: Request<J>): Promise<object> => {
+    if (op === "describe") return describe();
+    if (op === "setup") {
+      ready = await setUp(job);
+      const entrants: object[] = [];
+      for (const { id, label, multiple = 1, run } of ready) {
+        const check = (await run(Math.ceil(CHECKED / multiple) * multiple)).slice(0, CHECKED);
+        entrants.push({ id, label, multiple, check });
+      }
+      return { entrants };
+    }
+    if (op === "time") {
+      const { run } = ready.find(({ id }) => id === entrant) as Ready;
+      const started = performance.now();
+      await run(steps);
+      return { ms: performance.now() - started };
+    }
+    return (others[op] as (job: J) => Promise<object>)(job);
+  };
+  for await (const line of createInterface({ input: process.stdin })) {
+    const reply = await answer(JSON.parse(line) as Request<J>).catch((error: unknown) => ({
+      error: error instanceof Error ? error.message : String(error),
+    }));
+    process.stdout.write(`${JSON.stringify(reply)}\n`);
+  }
+  // Worker threads of a library would keep the process alive.
+  process.exit(0);
+}
