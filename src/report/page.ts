@@ -1,7 +1,7 @@
 /** The report of a study as one self-contained HTML page. */
 import type { BarPlot, Figure, LinePlot, PictureGrid, Table } from "./figure.ts";
 import { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
-import { drawBars, drawLines, legendOf } from "./plot.ts";
+import { drawBars, drawLines, type Palette, paletteOf, seriesOf } from "./plot.ts";
 import { encodePng } from "./png.ts";
 import type { ClaimResult, Report } from "./result.ts";
 
@@ -16,6 +16,7 @@ export const escapeHtml = (text: string): string =>
 export function renderPage({ study, result, figures }: Report): string {
   const { paper, machine } = result;
   const title = `${paper.number}. ${paper.title}`;
+  const palette = paletteOf(figures);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -43,7 +44,7 @@ ${!result.evidence ? '<p class="warning">At smoke scale only the mechanism is ex
 <p class="fine">± is one standard deviation over ${result.seeds.length} ${result.seeds.length === 1 ? "seed" : "seeds"}. A claim holds if the whole 95 % interval of the mean lies on its side of the figure, fails if none of it does.</p>
 ${result.notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join("\n")}
 </section>
-${figures.map(drawFigure).join("\n")}
+${figures.map((figure) => drawFigure(figure, palette)).join("\n")}
 <footer>
 <h2>How this was measured</h2>
 <dl>
@@ -68,21 +69,17 @@ const claimRow = (claim: ClaimResult): string => `
 <td class="number" data-label="Measured">${escapeHtml(measuredText(claim))}<span class="fine">${escapeHtml(intervalText(claim))}</span></td>
 <td><span class="verdict ${claim.verdict}"><span aria-hidden="true">${marks[claim.verdict]}</span> ${claim.verdict}</span></td></tr>`;
 
-function drawFigure(figure: Figure): string {
+function drawFigure(figure: Figure, palette: Palette): string {
   const caption = figure.caption ? `<p class="fine">${escapeHtml(figure.caption)}</p>` : "";
-  return `<section><h2>${escapeHtml(figure.title)}</h2>\n${body(figure)}\n${caption}</section>`;
+  return `<section><h2>${escapeHtml(figure.title)}</h2>\n${body(figure, palette)}\n${caption}</section>`;
 }
 
-function body(figure: Figure): string {
+function body(figure: Figure, palette: Palette): string {
   switch (figure.kind) {
     case "lines":
-      return plot(
-        drawLines(figure),
-        figure,
-        figure.series.map(({ name }) => name),
-      );
+      return plot(drawLines(figure, palette), figure, palette);
     case "bars":
-      return plot(drawBars(figure), figure, [...new Set(figure.bars.map(({ series }) => series))]);
+      return plot(drawBars(figure, palette), figure, palette);
     case "table":
       return table(figure);
     case "pictures":
@@ -90,23 +87,41 @@ function body(figure: Figure): string {
   }
 }
 
-function plot(svg: string, figure: LinePlot | BarPlot, names: readonly string[]): string {
+function plot(svg: string, figure: LinePlot | BarPlot, palette: Palette): string {
   const reference =
     figure.kind === "lines" && figure.reference
       ? `<li><span class="dash"></span>${escapeHtml(figure.reference.label)}</li>`
       : "";
-  const legend = legendOf(names).map(
-    ({ name, color }) => `<li><span class="swatch" style="background:${color}"></span>${escapeHtml(name)}</li>`,
+  const legend = seriesOf(figure).map(
+    (name) => `<li><span class="swatch" style="background:${palette.get(name)}"></span>${escapeHtml(name)}</li>`,
   );
   return `<ul class="legend">${legend.join("")}${reference}</ul><div class="plot" role="img" aria-label="${escapeHtml(figure.title)}">${svg}</div>`;
 }
 
-const cell = (value: string | number): string =>
-  typeof value === "number" ? `<td class="number">${formatNumber(value)}</td>` : `<td>${escapeHtml(value)}</td>`;
+/** Numbers, and text that reads as one: `97.2 ± 0.3`. */
+const isNumeric = (value: string | number | undefined): boolean =>
+  typeof value === "number" || (typeof value === "string" && /^[≥≤±<>~-]? ?\d[^a-z]*$/i.test(value));
 
-const table = ({ columns, rows }: Table): string =>
-  `<div class="scroll"><table><thead><tr>${columns.map((name, i) => `<th scope="col"${typeof rows[0]?.[i] === "number" ? ' class="number"' : ""}>${escapeHtml(name)}</th>`).join("")}</tr></thead>
+/** Text up to this long is not broken into lines inside a table. */
+const SHORT = 24;
+
+function cell(value: string | number): string {
+  const text = typeof value === "number" ? formatNumber(value) : value;
+  const kind = isNumeric(value) ? "number" : text.length <= SHORT ? "short" : undefined;
+  return `<td${kind ? ` class="${kind}"` : ""}>${escapeHtml(text)}</td>`;
+}
+
+/** From so many columns on, a table may be wider than the text. */
+const WIDE = 7;
+
+function table({ columns, rows }: Table): string {
+  const head = columns.map((name, i) => {
+    const numeric = rows.some((row) => isNumeric(row[i]));
+    return `<th scope="col"${numeric ? ' class="number"' : ""}>${escapeHtml(name)}</th>`;
+  });
+  return `<div class="scroll${columns.length >= WIDE ? " wide" : ""}"><table><thead><tr>${head.join("")}</tr></thead>
 <tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n")}</tbody></table></div>`;
+}
 
 function pictures({ width, height, rows }: PictureGrid): string {
   const picture = (pixels: Uint8Array, label: string): string =>
@@ -134,10 +149,12 @@ h2 { font-size: 1.1rem; margin: 2.4em 0 .6em; font-weight: 600; }
 .fine { color: var(--soft); font-size: .82rem; }
 .warning, .note { border-left: 3px solid var(--open); padding-left: 12px; }
 .scroll, .plot { overflow-x: auto; }
+.wide { margin-inline: calc((100% - min(100vw - 40px, 1080px)) / 2); }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 9px 14px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; }
 thead th { color: var(--soft); font-size: .78rem; border-bottom-color: var(--soft); white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
+.short { white-space: nowrap; }
 .claims .fine { display: block; }
 .verdict { white-space: nowrap; font-weight: 600; }
 .holds { color: var(--good); } .fails { color: var(--bad); } .inconclusive { color: var(--open); }

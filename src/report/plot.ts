@@ -1,11 +1,28 @@
 /** Plots as SVG text, drawn by Observable Plot on a DOM without a browser. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { Axis, BarPlot, LinePlot } from "./figure.ts";
+import type { Axis, BarPlot, Figure, LinePlot } from "./figure.ts";
 import { formatNumber } from "./format.ts";
 
 /** Distinct in hue and in lightness, so that they can be told apart in grey too (Okabe & Ito, on both backgrounds). */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
+
+/** Colours by name of series. */
+export type Palette = ReadonlyMap<string, string>;
+
+/** Names of the series of a figure, in its order. */
+export const seriesOf = (figure: LinePlot | BarPlot): readonly string[] =>
+  figure.kind === "lines"
+    ? figure.series.map(({ name }) => name)
+    : [...new Set(figure.bars.map(({ series }) => series))];
+
+/** One colour for each name, whichever of the figures it stands in. */
+export const paletteOf = (figures: readonly Figure[]): Palette =>
+  new Map(
+    [...new Set(figures.flatMap((f) => (f.kind === "lines" || f.kind === "bars" ? seriesOf(f) : [])))].map(
+      (name, i) => [name, COLORS[i % COLORS.length] as string],
+    ),
+  );
 
 /** On a logarithmic axis few values are labelled as they are: sizes are usually powers of two, not of ten. */
 const MOST_LABELS = 9;
@@ -25,7 +42,7 @@ function axis({ label, log = false }: Axis, values: readonly number[] = []): Plo
 }
 
 /** A line plot as SVG. */
-export function drawLines({ x, y, series, reference }: LinePlot): string {
+export function drawLines({ x, y, series, reference }: LinePlot, palette: Palette): string {
   const points = series.flatMap(({ name, points: list }) => list.map((point) => ({ ...point, name })));
   const ranged = points.filter(({ low, high }) => low !== undefined && high !== undefined);
   return draw({
@@ -34,7 +51,10 @@ export function drawLines({ x, y, series, reference }: LinePlot): string {
       points.map((point) => point.x),
     ),
     y: axis(y),
-    color: { domain: series.map(({ name }) => name), range: COLORS },
+    color: colors(
+      series.map(({ name }) => name),
+      palette,
+    ),
     marks: [
       ...(reference
         ? [Plot.ruleY([reference.y], { strokeDasharray: "4 3", stroke: "currentColor", strokeOpacity: 0.6 })]
@@ -47,7 +67,7 @@ export function drawLines({ x, y, series, reference }: LinePlot): string {
 }
 
 /** A bar plot as SVG: groups along x, a bar for each series. */
-export function drawBars({ y, bars }: BarPlot): string {
+export function drawBars({ y, bars }: BarPlot, palette: Palette): string {
   const series = [...new Set(bars.map((bar) => bar.series))];
   const groups = [...new Set(bars.map((bar) => bar.group))];
   const ranged = bars.filter(({ low, high }) => low !== undefined && high !== undefined);
@@ -55,7 +75,7 @@ export function drawBars({ y, bars }: BarPlot): string {
     fx: { label: null, domain: groups },
     x: { axis: null, domain: series },
     y: axis(y),
-    color: { domain: series, range: COLORS },
+    color: colors(series, palette),
     marks: [
       Plot.barY(bars, { fx: "group", x: "series", y: "y", fill: "series" }),
       Plot.ruleX(ranged, { fx: "group", x: "series", y1: "low", y2: "high", stroke: "currentColor", strokeWidth: 1.5 }),
@@ -64,9 +84,10 @@ export function drawBars({ y, bars }: BarPlot): string {
   });
 }
 
-/** Names of the series with their colours, in the order of the plot. */
-export const legendOf = (names: readonly string[]): { name: string; color: string }[] =>
-  names.map((name, i) => ({ name, color: COLORS[i % COLORS.length] as string }));
+const colors = (names: readonly string[], palette: Palette) => ({
+  domain: names,
+  range: names.map((name) => palette.get(name) as string),
+});
 
 function draw(options: Plot.PlotOptions): string {
   const { document } = parseHTML("<html><body></body></html>");

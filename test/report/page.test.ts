@@ -1,6 +1,6 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import type { Figure, Study, StudyResult } from "../../src/report/index.ts";
+import type { BarPlot, Figure, Study, StudyResult } from "../../src/report/index.ts";
 import { renderPage } from "../../src/report/page.ts";
 
 const study: Study = {
@@ -66,7 +66,7 @@ const lines: Figure = {
   reference: { y: 99, label: "published" },
 };
 
-const bars: Figure = {
+const bars: BarPlot = {
   kind: "bars",
   title: "Accuracy",
   y: { label: "%" },
@@ -178,6 +178,25 @@ describe("renderPage", () => {
     expect(images.map((img) => img.getAttribute("alt"))).toEqual(["in", "in", "out"]);
     for (const img of images) expect(img.getAttribute("src")).toMatch(/^data:image\/png;base64,iVBORw0KGgo/);
     expect(document.querySelector(".pictures")?.getAttribute("style")).toContain("--columns:2");
+  });
+
+  it("gives a series one colour in all figures", () => {
+    const { document } = page([lines, { ...bars, bars: bars.bars.map((bar) => ({ ...bar, series: "VQ" })) }]);
+    const line = [...document.querySelectorAll("g[aria-label=line] path")][1]?.getAttribute("stroke");
+    expect(line).toMatch(/^#[0-9a-f]{6}$/);
+    expect(document.querySelector("g[aria-label=bar] rect")?.getAttribute("fill")).toBe(line);
+    const swatches = [...document.querySelectorAll(".swatch")].map((swatch) => swatch.getAttribute("style"));
+    expect(swatches).toEqual([expect.not.stringContaining(line as string), `background:${line}`, `background:${line}`]);
+  });
+
+  it("aligns numbers in tables, also those with their spread, and lets many columns be wide", () => {
+    const row = ["FFF + balance", "59.45 ± 8.24", "≥ 90 %", "2 x 2^3", "a sentence that is longer than a short one", 5];
+    const table = { kind: "table", title: "All", columns: row.map(String), rows: [row] } as const;
+    const classes = [...page([table]).document.querySelectorAll("section:nth-of-type(2) td")].map((td) => td.className);
+    expect(classes).toEqual(["short", "number", "number", "short", "", "number"]);
+    expect(page([table]).document.querySelector(".wide")).toBeNull();
+    const wide = { ...table, columns: [...table.columns, "more"] };
+    expect(page([wide]).document.querySelector(".wide")).not.toBeNull();
   });
 
   it("stands a figure without data", () => {
