@@ -2,8 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { jobs } from "./engine/jobs.ts";
+import { type Job, jobs } from "./engine/jobs.ts";
 import { type PeerId, peerIds } from "./engine/peers.ts";
+import { profile } from "./engine/profile.ts";
 import { reportText } from "./engine/report.ts";
 import { runEngine } from "./engine/run.ts";
 
@@ -51,6 +52,17 @@ program
     const text = `${JSON.stringify(report, null, 2)}\n`;
     if (out !== undefined) writeFileSync(out, text);
     process.stdout.write(json ? text : reportText(report, jobs));
+  });
+
+program
+  .command("profile")
+  .description("Where the time of one step of Fourward goes, by operator.")
+  .argument("<job>", `a job of engine: ${jobIds.join(", ")}`, (text) => namesOf(jobIds)(text)[0] as string)
+  .option("--shapes", "tell operators of different results apart")
+  .option("--threads <n>", "threads", count, availableParallelism())
+  .action(async (id: string, { shapes = false, threads }: { readonly shapes?: boolean; readonly threads: number }) => {
+    const job = jobs.find((one) => one.id === id) as Job;
+    process.stdout.write(`${await profile(job, threads, shapes)}\n`);
   });
 
 await program.parseAsync();
