@@ -42,8 +42,38 @@ const transposePrimitive = primitive<[x: Tensor], { readonly permutation: readon
       permutation.map((_, i) => permutation.indexOf(i)),
     ),
   ],
-  onnx: (graph, [x], { permutation }) => graph.node("Transpose", [x], { perm: permutation }),
+  onnx: (graph, [x], { permutation }, node) => {
+    const groups = movedTogether(permutation);
+    if (groups.length === permutation.length || movesOneAxis(permutation))
+      return graph.node("Transpose", [x], { perm: permutation });
+    const { shape } = node.inputs[0] as Tensor;
+    const order = [...groups].sort((a, b) => (a[0] as number) - (b[0] as number));
+    const merged = order.map((group) => sizeOf(group.map((axis) => shape[axis] as number)));
+    const reshaped = (name: string, to: Shape) => graph.node("Reshape", [name, graph.int64s(to)], { allowzero: 1 });
+    // Without the axis of extent 1 in front the runtime would join all three to the slow transposition again.
+    const perm = [0, ...groups.map((group) => order.indexOf(group) + 1)];
+    const turned = graph.node("Transpose", [reshaped(x, [1, ...merged])], { perm });
+    return reshaped(turned, node.outputs[0]?.shape as Shape);
+  },
 });
+
+/** Runs of axes that stay neighbours, in the order of the result. */
+function movedTogether(permutation: readonly number[]): number[][] {
+  const groups: number[][] = [];
+  for (const axis of permutation) {
+    const last = groups.at(-1);
+    if (last?.at(-1) === axis - 1) last.push(axis);
+    else groups.push([axis]);
+  }
+  return groups;
+}
+
+/** Whether all axes but one keep their order: the runtime is fast at that, and slow at all else, so runs are merged first. */
+const movesOneAxis = (permutation: readonly number[]): boolean =>
+  permutation.some((moved) => {
+    const others = permutation.filter((axis) => axis !== moved);
+    return others.every((axis, i) => i === 0 || axis > (others[i - 1] as number));
+  });
 
 /** Axes in another order: axis `i` of the result is axis `permutation[i]` of `x`; by default the order is reversed. */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
