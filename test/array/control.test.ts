@@ -221,7 +221,7 @@ describe("checkpoint", () => {
     const [x, w] = [f.tensor([0.1, 0.7]), f.tensor([0.5, -2])];
     const [plain, again] = [gradients(inner), gradients(f.checkpoint(inner))];
     const [a, b] = [await plain(x, w), await again(x, w)];
-    a.forEach((v, i) => near(numbers(v), numbers(b[i] as Tensor), 6));
+    for (const [i, v] of a.entries()) near(numbers(v), numbers(b[i] as Tensor), 6);
     expect(plain.print(x, w).match(/= exp/g)).toHaveLength(1);
     expect(again.print(x, w).match(/= exp/g)).toHaveLength(2);
   });
