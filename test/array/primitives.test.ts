@@ -246,7 +246,16 @@ const table: Readonly<Record<string, Row>> = {
     order: 1,
   }),
   reshape: plain((x, seed) => f.reshape(x, seed % 2 ? [x.size] : [1, ...x.shape].reverse())),
-  transpose: plain((x, seed) => f.transpose(x, seed % 2 ? undefined : x.shape.map((_, i) => (i + seed) % x.rank))),
+  transpose: plain((x, seed) => f.transpose(x, seed % 2 ? undefined : x.shape.map((_, i) => (i + seed) % x.rank)), {
+    // Rotations of four and five axes exchange blocks of them, which has a lowering of its own.
+    shapes: [
+      [2, 3, 1, 2],
+      [3, 2, 2, 2],
+      [2, 3, 2, 4],
+      [1, 2, 3, 2],
+      [2, 2, 3, 1, 2],
+    ],
+  }),
   broadcastTo: plain((x, seed) => f.broadcastTo(f.expandDims(x, 0), [1 + (seed % 3), ...x.shape])),
   slice: plain((x, seed) => {
     const each = <T>(pick: (n: number, i: number) => T) => x.shape.map(pick);
