@@ -250,7 +250,10 @@ describe("derivatives", () => {
     const paired =
       numbers(back[0]).reduce((t, v, i) => t + v * (numbers(dx)[i] as number), 0) +
       numbers(back[1]).reduce((t, v, i) => t + v * (numbers(dy)[i] as number), 0);
-    expect(paired).toBeCloseTo(slope.reduce((p, q) => p + q, 0), 5);
+    expect(paired).toBeCloseTo(
+      slope.reduce((p, q) => p + q, 0),
+      5,
+    );
   });
 
   it("nest: a Hessian-vector product", async () => {
