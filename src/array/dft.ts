@@ -83,7 +83,7 @@ function times(a: Complex, b: Parts, product: (a: Tensor, b: Tensor) => Tensor, 
 
 // --- the ways to compute a sum ---
 
-/** Above this length a dense matrix is never fastest. */
+/** Dense matrices larger than the square of this, and stages longer, are never fastest. */
 const DENSE = 512;
 
 /** What passes over memory between two stages cost, in rows of a dense matrix of complex values. */
@@ -105,7 +105,8 @@ function planOf(n: number, input: number, output: number): Plan {
   const key = `${n} ${input} ${output}`;
   const known = plans.get(key);
   if (known) return known;
-  let best: Plan = n <= DENSE ? { first: n, cost: n * input * output } : { first: 0, cost: Number.POSITIVE_INFINITY };
+  const isDense = n ** 2 * input * output <= DENSE ** 2;
+  let best: Plan = isDense ? { first: n, cost: n * input * output } : { first: 0, cost: Number.POSITIVE_INFINITY };
   const consider = (first: number, cost: number): void => {
     if (cost < best.cost) best = { first, cost };
   };

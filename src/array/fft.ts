@@ -4,6 +4,7 @@
  */
 import { type Complex, type FourierSum, fourierSum, type Parts, shared, table } from "./dft.ts";
 import { mul } from "./elementwise.ts";
+import { slice } from "./layout.ts";
 import { checkFloat } from "./operands.ts";
 import { normalizeAxis, sameShape, showShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -25,6 +26,16 @@ function axisOf(operation: string, x: Tensor, axis: number): [axis: number, exte
   return [at, n];
 }
 
+/** At most `length` elements along the axis; the sums take those that are missing for zeros. */
+const cut = (x: Tensor, axis: number, length: number): Tensor =>
+  slice(x, { starts: [0], stops: [length], axes: [axis] });
+
+function checkCount(operation: string, name: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  const range = most < Number.MAX_SAFE_INTEGER ? `from 1 to ${most}` : "of at least 1";
+  throw new RangeError(`${operation}: ${name} is a whole number ${range}, got ${value}`);
+}
+
 /** A sum with all parts of its result. */
 const whole = (z: Parts, axis: number, sum: Omit<FourierSum, "realOnly">): Complex => {
   const { re, im } = fourierSum(z, axis, sum);
@@ -34,39 +45,51 @@ const whole = (z: Parts, axis: number, sum: Omit<FourierSum, "realOnly">): Compl
 export interface FftOptions {
   /** The axis to transform; the last by default. */
   readonly axis?: number;
+  /** Length n of the transform: shorter axes are continued by zeros (which cost nothing), longer ones are cut. */
+  readonly length?: number;
+}
+
+/** Both transforms of complex values, which differ in sign and scale. */
+function complexTransform(operation: string, z: Complex, { axis = -1, length }: FftOptions, sign: 1 | -1): Complex {
+  checkComplex(operation, z);
+  const [at, extent] = axisOf(operation, z.re, axis);
+  const n = checkCount(operation, "length", length ?? extent);
+  const short = { re: cut(z.re, at, n), im: cut(z.im, at, n) };
+  return whole(short, at, { n, sign, take: n, scale: sign === 1 ? 1 / n : 1 });
 }
 
 /** Discrete Fourier transform `Z_f = Σ_t z_t e^(-2πi·f·t/n)` along an axis. */
-export function fft(z: Complex, { axis = -1 }: FftOptions = {}): Complex {
-  checkComplex("fft", z);
-  const [at, n] = axisOf("fft", z.re, axis);
-  return whole(z, at, { n, sign: -1, take: n, scale: 1 });
-}
+export const fft = (z: Complex, options: FftOptions = {}): Complex => complexTransform("fft", z, options, -1);
 
 /** Inverse of `fft`: `z_t = 1/n Σ_f Z_f e^(2πi·f·t/n)`. */
-export function ifft(z: Complex, { axis = -1 }: FftOptions = {}): Complex {
-  checkComplex("ifft", z);
-  const [at, n] = axisOf("ifft", z.re, axis);
-  return whole(z, at, { n, sign: 1, take: n, scale: 1 / n });
+export const ifft = (z: Complex, options: FftOptions = {}): Complex => complexTransform("ifft", z, options, 1);
+
+export interface RfftOptions extends FftOptions {
+  /** Keep only so many frequencies, the lowest; `⌊n/2⌋ + 1` by default, which is all. Those left out are not computed. */
+  readonly frequencies?: number;
 }
 
 /** Transform of real values along an axis: frequencies 0 to n/2, the others being their conjugates. */
-export function rfft(x: Tensor, { axis = -1 }: FftOptions = {}): Complex {
+export function rfft(x: Tensor, { axis = -1, length, frequencies }: RfftOptions = {}): Complex {
   checkFloat("rfft", x.dtype);
-  const [at, n] = axisOf("rfft", x, axis);
-  return whole({ re: x, im: null }, at, { n, sign: -1, take: Math.floor(n / 2) + 1, scale: 1 });
+  const [at, extent] = axisOf("rfft", x, axis);
+  const n = checkCount("rfft", "length", length ?? extent);
+  const all = Math.floor(n / 2) + 1;
+  const take = checkCount("rfft", "frequencies", frequencies ?? all, all);
+  return whole({ re: cut(x, at, n), im: null }, at, { n, sign: -1, take, scale: 1 });
 }
 
 /**
- * Inverse of `rfft`: real values of the given length (by default `2·(frequencies - 1)`) from the frequencies 0 to
- * length/2. Imaginary parts at 0, and at length/2 for even lengths, are taken as zero.
+ * Inverse of `rfft`: real values of the given length (by default `2·(frequencies - 1)`) from the lowest frequencies; those
+ * up to length/2 that are missing are zeros, which cost nothing. Imaginary parts at 0, and at length/2 for even lengths,
+ * are taken as zero.
  */
-export function irfft(z: Complex, { axis = -1, length }: FftOptions & { readonly length?: number } = {}): Tensor {
+export function irfft(z: Complex, { axis = -1, length }: FftOptions = {}): Tensor {
   checkComplex("irfft", z);
   const [at, kept] = axisOf("irfft", z.re, axis);
-  const n = length ?? Math.max(1, 2 * (kept - 1));
-  if (!Number.isInteger(n) || n < 1 || Math.floor(n / 2) + 1 !== kept) {
-    throw new RangeError(`irfft: ${kept} frequencies give ${2 * kept - 2} or ${2 * kept - 1} values, got length ${n}`);
+  const n = checkCount("irfft", "length", length ?? Math.max(1, 2 * (kept - 1)));
+  if (kept > Math.floor(n / 2) + 1) {
+    throw new RangeError(`irfft: length ${n} has ${Math.floor(n / 2) + 1} frequencies, got ${kept}; slice them first`);
   }
   // Each frequency but 0 and n/2 stands for itself and for its conjugate; those two count once, without their sine.
   const shape = [kept, ...z.re.shape.slice(at + 1).map(() => 1)];
@@ -92,12 +115,14 @@ export const fft2 = (z: Complex, { axes = [-2, -1] }: Fft2Options = {}): Complex
 export const ifft2 = (z: Complex, { axes = [-2, -1] }: Fft2Options = {}): Complex =>
   ifft(ifft(z, { axis: axes[0] }), { axis: axes[1] });
 
-/** Transform of real values along two axes; the second keeps the frequencies 0 to n/2. */
-export const rfft2 = (x: Tensor, { axes = [-2, -1] }: Fft2Options = {}): Complex =>
-  fft(rfft(x, { axis: axes[1] }), { axis: axes[0] });
+/** Transform of real values along two axes; the second keeps the lowest frequencies, by default 0 to n/2. */
+export const rfft2 = (
+  x: Tensor,
+  { axes = [-2, -1], frequencies }: Fft2Options & Pick<RfftOptions, "frequencies"> = {},
+): Complex => fft(rfft(x, { axis: axes[1], ...(frequencies === undefined ? {} : { frequencies }) }), { axis: axes[0] });
 
 /** Inverse of `rfft2`; `length` is the extent of the second axis of the result, `2·(frequencies - 1)` by default. */
 export const irfft2 = (
   z: Complex,
-  { axes = [-2, -1], length }: Fft2Options & { readonly length?: number } = {},
+  { axes = [-2, -1], length }: Fft2Options & Pick<FftOptions, "length"> = {},
 ): Tensor => irfft(ifft(z, { axis: axes[0] }), { axis: axes[1], ...(length === undefined ? {} : { length }) });

@@ -45,6 +45,7 @@ export {
   ifft2,
   irfft,
   irfft2,
+  type RfftOptions,
   rfft,
   rfft2,
 } from "./fft.ts";

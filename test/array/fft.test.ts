@@ -18,6 +18,7 @@ import {
   mapTree,
   mul,
   normal,
+  pad,
   releaseSessions,
   rfft,
   rfft2,
@@ -278,6 +279,68 @@ describe("fft", () => {
     expect(distance(values(second), scaled(8 * n * n))).toBeLessThan(1e-11);
   });
 
+  it("continues by zeros, cuts, and leaves out frequencies like the longer way round, gradients included", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(1, 7, 100, 640, 1009, 4096),
+        fc.double({ min: 0.001, max: 1.2, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.nat(1),
+        async (n, share, low, axis) => {
+          const given = Math.max(1, Math.floor(n * share));
+          const all = Math.floor(n / 2) + 1;
+          const few = Math.max(1, Math.floor(all * low));
+          const shaped = (count: number) => [2, 3].toSpliced(axis, 1, count);
+          const [x, y, dx] = [
+            await random(1, shaped(given)),
+            await random(2, shaped(given)),
+            await random(3, shaped(n)),
+          ];
+          const [re, im] = [await random(4, shaped(few)), await random(5, shaped(few))];
+          const fit = (v: Tensor, count: number) => {
+            const head = slice(v, { starts: [0], stops: [count], axes: [axis] });
+            const missing = count - (head.shape[axis] as number);
+            return pad(head, { before: [0, 0], after: [0, 0].with(axis, missing) });
+          };
+          const ways: [(v: readonly Tensor[]) => Tensor[], (v: readonly Tensor[]) => Tensor[], Tensor[], Tensor[]][] = [
+            [
+              ([a, b]) => parts(fft({ re: a, im: b } as Complex, { axis, length: n })),
+              ([a, b]) => parts(fft({ re: fit(a as Tensor, n), im: fit(b as Tensor, n) }, { axis })),
+              [x, y],
+              [dx, dx],
+            ],
+            [
+              ([a]) => parts(rfft(a as Tensor, { axis, length: n, frequencies: few })),
+              ([a]) => parts(rfft(fit(a as Tensor, n), { axis })).map((v) => fit(v, few)),
+              [x],
+              [re, im],
+            ],
+            [
+              ([a, b]) => [irfft({ re: a, im: b } as Complex, { axis, length: n })],
+              ([a, b]) => [irfft({ re: fit(a as Tensor, all), im: fit(b as Tensor, all) }, { axis, length: n })],
+              [re, im],
+              [dx],
+            ],
+          ];
+          const results = await evaluate(
+            ways.map(([short, long, inputs, dys]) =>
+              [short, long].map((fn) => {
+                const [out, pull] = vjp(fn, inputs);
+                return [out, pull(dys)[0]] as const;
+              }),
+            ),
+          );
+          for (const [short, long] of results) {
+            const [actual, expected] = [(short ?? []).flat(), (long ?? []).flat()];
+            expect(actual.map((v) => v.shape)).toEqual(expected.map((v) => v.shape));
+            expect(distance(actual.flatMap(values), expected.flatMap(values))).toBeLessThan(1e-11);
+          }
+        },
+      ),
+      { numRuns: 12, seed: 9 },
+    );
+  });
+
   it("takes no notice of imaginary parts that real signals cannot have", async () => {
     const z: Complex = { re: tensor([1, 2, 3, 4]), im: tensor([5, 0.5, -0.5, 7]) };
     const clean: Complex = { re: z.re, im: tensor([0, 0.5, -0.5, 0]) };
@@ -310,8 +373,14 @@ describe("fft", () => {
   });
 
   it("says what does not fit", () => {
-    expect(() => irfft({ re: tensor([1, 2, 3]), im: tensor([1, 2, 3]) }, { length: 6 })).toThrow(
-      "irfft: 3 frequencies give 4 or 5 values, got length 6",
+    expect(() => irfft({ re: tensor([1, 2, 3]), im: tensor([1, 2, 3]) }, { length: 3 })).toThrow(
+      "irfft: length 3 has 2 frequencies, got 3; slice them first",
+    );
+    expect(() => rfft(tensor([1, 2, 3, 4]), { frequencies: 4 })).toThrow(
+      "rfft: frequencies is a whole number from 1 to 3, got 4",
+    );
+    expect(() => fft({ re: tensor([1, 2]), im: tensor([1, 2]) }, { length: 0 })).toThrow(
+      "fft: length is a whole number of at least 1, got 0",
     );
     expect(() => fft({ re: tensor([1, 2]), im: tensor([1]) })).toThrow("fft: expected re and im of one shape and type");
     expect(() => rfft(tensor([1, 2]), { axis: 1 })).toThrow("rfft: axis 1 is out of range");
