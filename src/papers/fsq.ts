@@ -74,7 +74,16 @@ const budgets: Readonly<Record<Scale, Budget>> = {
     width: 16,
     hidden: 32,
   },
-  small: { grids, steps: 350, batch: 64, rates: [1e-3, 4e-3], validation: 1000, test: 5000, width: 32, hidden: 64 },
+  small: {
+    grids,
+    steps: 350,
+    batch: 64,
+    rates: [1e-3, 4e-3, 1.6e-2],
+    validation: 1000,
+    test: 5000,
+    width: 32,
+    hidden: 64,
+  },
   full: {
     grids,
     steps: 20_000,
@@ -329,6 +338,13 @@ export default paper({
     const data = await loadData();
     const arms = await measureArms(data, context);
     draw(arms, data, context);
+    const { steps, batch, rates, test } = budgets[context.scale];
+    context.note(
+      `Every arm has ${steps} steps of ${batch} images, the same autoencoder and batches, and a learning rate of its own out of ${rates.join(", ")}, chosen on validation images after half the steps; figures are of ${test} test images.`,
+    );
+    context.note(
+      "MNIST is a hard case for the use of codes: most patches are empty, and what is left is a few strokes. The paper trains on larger natural images for much longer; codes that are placed on a grid in advance need that time to be filled, codes that are taken from the data do not.",
+    );
     const of = (name: Method) => arms.filter(({ method }) => method === name);
     const [fsq, vq, strong] = names.map(of) as [Arm[], Arm[], Arm[]];
     /** For each seed the mean over pairs of arms of one quantity over another. */
