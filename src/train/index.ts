@@ -1,5 +1,6 @@
 /** Losses, optimizers and the training loop. */
 export { type AdamWOptions, type AdamWState, adamW } from "./adamw.ts";
+export { type CompareArmsOptions, type ComparedArm, compareArms } from "./arms.ts";
 export { type IndexBatch, indexBatches } from "./batches.ts";
 export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";

@@ -3,6 +3,7 @@ import {
   add,
   argMin,
   cast,
+  concat,
   div,
   type Key,
   less,
@@ -31,8 +32,10 @@ import type { Quantizer } from "./quantizer.ts";
 export function nearestCodes(z: Tensor, codebook: Tensor): Tensor {
   checkLast("nearestCodes", z, codebook.shape[1] as number);
   const rows = reshape(z, [-1, z.shape.at(-1) as number]);
-  // |z - e|² less the part that all codes share.
-  const distances = sub(sum(square(codebook), { axis: 1 }), mul(matmul(rows, codebook, { transposeB: true }), 2));
+  // |z - e|² less the part that all codes share, as one product [-2z, 1]·[e, |e|²]: each pass over all distances counts.
+  const left = concat([mul(rows, -2), ones([rows.shape[0] as number, 1], z.dtype)], { axis: 1 });
+  const right = concat([codebook, sum(square(codebook), { axis: 1, keepDims: true })], { axis: 1 });
+  const distances = matmul(left, right, { transposeB: true });
   return reshape(cast(argMin(distances, { axis: 1 }), "int32"), z.shape.slice(0, -1));
 }
 

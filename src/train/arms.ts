@@ -1,0 +1,78 @@
+/** Arms of a comparison, each trained at its own best learning rate with the same search and the same seeds. */
+import type { StudyContext } from "../report/index.ts";
+import { DivergedError } from "./diverged.ts";
+import { searchRates } from "./search.ts";
+
+export interface CompareArmsOptions<A, O> {
+  /** What each arm is, by its name. */
+  readonly arms: { readonly [name: string]: A };
+  /** Learning rates that every arm tries. */
+  readonly rates: readonly number[];
+  /**
+   * How well an arm does at a learning rate, on data held out for this choice, never on test data; more is better. A
+   * training that diverges scores lowest.
+   */
+  readonly score: (arm: A, rate: number, seed: number) => Promise<number>;
+  /** Trains an arm with one seed and measures it: plain data. */
+  readonly measure: (arm: A, rate: number, seed: number) => Promise<O>;
+}
+
+/** What came of one arm. */
+export interface ComparedArm<O> {
+  /** The learning rate with the best score. */
+  readonly rate: number;
+  /** One outcome for each seed of the study, in their order. */
+  readonly outcomes: readonly O[];
+}
+
+/**
+ * Chooses each arm's learning rate with the first seed, then measures the arm with all seeds. Every piece is remembered
+ * by the arm's name, and progress counts trained models. A best rate at an end of a list of several is noted in the
+ * report, for a better one may lie beyond it.
+ */
+export async function compareArms<A, O>(
+  context: Pick<StudyContext, "seeds" | "overSeeds" | "remember" | "progress" | "note">,
+  { arms, rates, score, measure }: CompareArmsOptions<A, O>,
+): Promise<{ readonly [name: string]: ComparedArm<O> }> {
+  const models = rates.length + context.seeds.length;
+  const names = Object.keys(arms);
+  const compared: Record<string, ComparedArm<O>> = {};
+  for (const [i, name] of names.entries()) {
+    const arm = arms[name] as A;
+    let done = i * models;
+    const next = () => context.progress({ stage: name, done: done++, total: names.length * models, unit: "models" });
+    const tried = `${name}: best of ${rates.join(", ")} with seed ${context.seeds[0]}`;
+    const best = await context.remember(tried, () =>
+      searchRates(rates, async (rate) => {
+        next();
+        return { rate: await scoreOf(() => score(arm, rate, context.seeds[0] as number)) };
+      }),
+    );
+    done = i * models + rates.length;
+    const rate = best.rate as number;
+    const outcomes = await context.overSeeds((seed) => {
+      next();
+      return context.remember(`${name}: rate ${rate}, seed ${seed}`, () => measure(arm, rate, seed));
+    });
+    compared[name] = { rate, outcomes };
+  }
+  const atEnd = rates.length < 2 ? [] : names.filter((name) => isEnd(rates, (compared[name] as ComparedArm<O>).rate));
+  if (atEnd.length > 0) {
+    context.note(
+      `The best learning rate is the lowest or highest that was tried, so that a better one may lie beyond it, of: ${atEnd.join("; ")}.`,
+    );
+  }
+  return compared;
+}
+
+const isEnd = (rates: readonly number[], rate: number): boolean =>
+  rate === Math.min(...rates) || rate === Math.max(...rates);
+
+async function scoreOf(score: () => Promise<number>): Promise<number> {
+  try {
+    return await score();
+  } catch (error) {
+    if (error instanceof DivergedError) return Number.NEGATIVE_INFINITY;
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import type { StudyContext } from "../../src/report/index.ts";
+import { compareArms, DivergedError } from "../../src/train/index.ts";
+
+function context(seeds: readonly number[]) {
+  const kept = new Map<string, unknown>();
+  const notes: string[] = [];
+  const progress: { stage: string; done: number; total: number }[] = [];
+  const study: Pick<StudyContext, "seeds" | "overSeeds" | "remember" | "progress" | "note"> = {
+    seeds,
+    overSeeds: async (fn) => {
+      const results = [];
+      for (const [i, seed] of seeds.entries()) results.push(await fn(seed, i));
+      return results;
+    },
+    remember: async (key, fn) => {
+      if (!kept.has(key)) kept.set(key, await fn());
+      return kept.get(key) as Awaited<ReturnType<typeof fn>>;
+    },
+    progress: (at) => progress.push(at),
+    note: (text) => notes.push(text),
+  };
+  return { study, kept, notes, progress };
+}
+
+describe("compareArms", () => {
+  const arms = { low: 0.2, high: 0.3 };
+  const rates = [0.1, 0.2, 0.3];
+  /** Best where the rate is the arm's own. */
+  const score = async (arm: number, rate: number, seed: number) => -Math.abs(arm - rate) + seed;
+  const measure = async (arm: number, rate: number, seed: number) => ({ arm, rate, seed });
+
+  it("gives every arm the rate that is best for it and one outcome for each seed", async () => {
+    const { study, notes, progress } = context([5, 7]);
+    const { low, high } = await compareArms(study, { arms, rates, score, measure });
+    expect(low).toEqual({ rate: 0.2, outcomes: [5, 7].map((seed) => ({ arm: 0.2, rate: 0.2, seed })) });
+    expect(high?.rate).toBe(0.3);
+    expect(notes).toEqual([expect.stringMatching(/lowest or highest .* of: high\.$/)]);
+    expect(progress.map(({ done }) => done)).toEqual(Array.from({ length: 10 }, (_, i) => i));
+    expect(progress.every(({ total }) => total === 10)).toBe(true);
+  });
+
+  it("searches with the first seed only, and not again what is remembered", async () => {
+    const { study, kept, progress } = context([5, 7]);
+    const searched: number[] = [];
+    const search = async (arm: number, rate: number, seed: number) => {
+      searched.push(seed);
+      return score(arm, rate, seed);
+    };
+    const first = await compareArms(study, { arms, rates, score: search, measure });
+    expect(searched).toEqual([5, 5, 5, 5, 5, 5]);
+    const fail = async (): Promise<never> => {
+      throw new Error("computed again");
+    };
+    progress.length = 0;
+    expect(await compareArms(study, { arms, rates, score: fail, measure: fail })).toEqual(first);
+    expect(kept.size).toBe(6);
+    // What is remembered counts as done.
+    expect(progress.map(({ done }) => done)).toEqual([3, 4, 8, 9]);
+  });
+
+  it("passes by rates at which training diverges, and by no other error", async () => {
+    const failing = (error: Error) => async (arm: number, rate: number, seed: number) => {
+      if (rate === 0.1) throw error;
+      return score(arm, rate, seed);
+    };
+    const options = { arms: { low: 0.1 }, rates, measure };
+    const diverging = failing(new DivergedError("the loss is NaN", 3, ""));
+    const { low } = await compareArms(context([0]).study, { ...options, score: diverging });
+    expect(low?.rate).toBe(0.2);
+    const broken = failing(new Error("no such file"));
+    await expect(compareArms(context([0]).study, { ...options, score: broken })).rejects.toThrow("no such file");
+  });
+});
