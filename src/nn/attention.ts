@@ -11,12 +11,14 @@ import {
   type Tensor,
   transpose,
   where,
+  zeros,
 } from "../array/index.ts";
 import { checkCount, checkRate } from "./checks.ts";
 import { drop } from "./dropout.ts";
 import type { Initializer } from "./initializers.ts";
-import { compose, type Layer, type Mode, modeOf } from "./layer.ts";
+import { compose, type Mode, modeOf } from "./layer.ts";
 import { type LinearParams, linear } from "./linear.ts";
+import { type TokenMixer, visibleInCache, writeCache } from "./mixers/mixer.ts";
 import { type RotaryOptions, rotary as rotate } from "./rotary.ts";
 
 export interface AttendOptions {
@@ -100,15 +102,19 @@ export type AttentionParams<B extends boolean = true> = {
   readonly output: LinearParams<B>;
 };
 
+/** Keys and values of the positions so far: each `[batch, kvHeads, length, headWidth]`. */
+export type AttentionCache = { readonly keys: Tensor; readonly values: Tensor };
+
 /**
  * Multi-head self-attention: `y = concat_h(softmax(q_h·k_hᵀ/√headWidth)·v_h)·O`, with `q = x·Q`, `k = x·K`, `v = x·V`.
  * `x: [..., time, width]` gives the same shape; Q: `[width, heads·headWidth]`, K, V: `[width, kvHeads·headWidth]`,
- * O: `[heads·headWidth, width]`, each with a bias unless left out.
+ * O: `[heads·headWidth, width]`, each with a bias unless left out. With `causal`, it can be extended position by position
+ * through a cache of keys and values.
  * Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2; fewer key heads: Ainslie et al. 2023, arXiv:2305.13245.
  */
 export function multiHeadAttention<const B extends boolean = true>(
   options: AttentionOptions<B>,
-): Layer<AttentionParams<B>> {
+): TokenMixer<AttentionParams<B>, AttentionCache> {
   const {
     width,
     heads,
@@ -132,15 +138,45 @@ export function multiHeadAttention<const B extends boolean = true>(
     value: inward(kvHeads),
     output: linear<B>({ inputs: heads * headWidth, outputs: width, ...rest }),
   };
-  return compose(parts, ({ query, key, value, output }, x: Tensor, mode) => {
+  /** Queries, keys and values of positions, the first of which is `offset`. */
+  const project = (
+    bound: { readonly [K in "query" | "key" | "value"]: (x: Tensor) => Tensor },
+    x: Tensor,
+    offset?: Tensor,
+  ) => {
     if (x.rank < 2)
       throw new RangeError(
         `multiHeadAttention: expected x of shape [..., time, ${width}], got [${x.shape.join(", ")}]`,
       );
-    const [q, k, v] = [splitHeads(query(x), heads), splitHeads(key(x), kvHeads), splitHeads(value(x), kvHeads)];
-    const turn = (h: Tensor): Tensor => (rotary ? rotate(h, rotary) : h);
-    return output(joinHeads(attend(turn(q), turn(k), v, { causal, dropout, mode: modeOf(mode, "dropout") })));
-  }) as Layer<AttentionParams<B>>;
+    const turn = (h: Tensor): Tensor => (rotary ? rotate(h, { ...rotary, ...(offset ? { offset } : {}) }) : h);
+    const { query, key, value } = bound;
+    return [
+      turn(splitHeads(query(x), heads)),
+      turn(splitHeads(key(x), kvHeads)),
+      splitHeads(value(x), kvHeads),
+    ] as const;
+  };
+  const whole = compose(parts, (bound, x: Tensor, mode) => {
+    const [q, k, v] = project(bound, x);
+    return bound.output(joinHeads(attend(q, k, v, { causal, dropout, mode: modeOf(mode, "dropout") })));
+  });
+  const piece = compose(parts, (bound, { x, cache, seen }: { x: Tensor; cache: AttentionCache; seen: Tensor }) => {
+    const [q, k, v] = project(bound, x, seen);
+    const [keys, values] = [writeCache(cache.keys, k, seen), writeCache(cache.values, v, seen)];
+    const mask = visibleInCache(seen, x.shape[1] as number, keys.shape[2] as number);
+    return [bound.output(joinHeads(attend(q, keys, values, { mask }))), { keys, values }] as const;
+  });
+  return {
+    ...whole,
+    cache: ({ batch, length }) => {
+      const empty = zeros([batch, kvHeads, length, headWidth]);
+      return { keys: empty, values: empty };
+    },
+    extend: (params, x, cache, seen) => {
+      if (!causal) throw new Error("multiHeadAttention: only causal attention can be extended; give causal: true");
+      return piece.apply(params, { x, cache, seen });
+    },
+  } as TokenMixer<AttentionParams<B>, AttentionCache>;
 }
 
 /** `[..., time, heads·width]` as `[..., heads, time, width]`. */

@@ -2,6 +2,7 @@
 
 export {
   type AttendOptions,
+  type AttentionCache,
   type AttentionOptions,
   type AttentionParams,
   attend,
@@ -67,6 +68,14 @@ export {
   type TensorLayer,
 } from "./layer.ts";
 export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
+export {
+  type CacheOptions,
+  isTokenMixer,
+  newPositions,
+  type TokenMixer,
+  visibleInCache,
+  writeCache,
+} from "./mixers/mixer.ts";
 export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
 export * from "./quantizers/index.ts";

@@ -19,7 +19,10 @@ import {
 export interface RotaryOptions {
   /** Wavelengths grow geometrically from 2π to `2π·base` positions; 10,000 by default. */
   readonly base?: number;
-  /** Position of the first vector, 0 by default; an integer scalar tensor where it is known only when the graph runs. */
+  /**
+   * Position of the first vector, 0 by default; an integer tensor where it is known only when the graph runs: a scalar, or
+   * `[batch]` with a position for each entry of the first axis of x.
+   */
   readonly offset?: number | Tensor;
   /**
    * Which features make a pair: i and i + width/2 (the default, as in checkpoints of the Hugging Face layout), or 2i and
@@ -43,7 +46,11 @@ export function rotary(x: Tensor, { base = 10_000, offset = 0, pairs = "halves" 
   }
   if (!(base > 0)) throw new RangeError(`rotary: base must be above 0, got ${base}`);
   const half = width / 2;
-  const table = angles(time, half, base, offset);
+  if (offset instanceof Tensor && offset.rank > 0 && (offset.rank > 1 || offset.shape[0] !== x.shape[0]))
+    throw new RangeError(
+      `rotary: expected an offset that is a scalar or [${x.shape[0]}], got [${offset.shape.join(", ")}]`,
+    );
+  const table = angles(time, half, base, offset, x.rank);
   const [c, s] = [cast(table.cos, x.dtype), cast(table.sin, x.dtype)];
   const turn = (a: Tensor, b: Tensor): [Tensor, Tensor] => [sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))];
   if (pairs === "halves") {
@@ -56,12 +63,19 @@ export function rotary(x: Tensor, { base = 10_000, offset = 0, pairs = "halves" 
   return reshape(stack(turn(pick(0), pick(1)), { axis: -1 }), x.shape);
 }
 
-/** Cosine and sine of the angles, `[time, half]`. Where positions are known they are computed here in double precision. */
-function angles(time: number, half: number, base: number, offset: number | Tensor): { cos: Tensor; sin: Tensor } {
+/** Cosine and sine of the angles, `[time, half]`, or `[batch, 1, ..., time, half]` for an x of that rank. Where positions are known they are computed here in double precision. */
+function angles(
+  time: number,
+  half: number,
+  base: number,
+  offset: number | Tensor,
+  rank: number,
+): { cos: Tensor; sin: Tensor } {
   const frequencies = Float64Array.from({ length: half }, (_, i) => base ** (-i / half));
   if (offset instanceof Tensor) {
-    const positions = cast(add(cast(offset, "int32"), arange(time)), "float32");
-    const angle = mul(reshape(positions, [time, 1]), tensor(frequencies, { dtype: "float32" }));
+    const first = offset.rank === 0 ? offset : reshape(offset, [-1, ...Array<number>(rank - 1).fill(1)]);
+    const positions = cast(add(cast(first, "int32"), reshape(arange(time), [time, 1])), "float32");
+    const angle = mul(positions, tensor(frequencies, { dtype: "float32" }));
     return { cos: cos(angle), sin: sin(angle) };
   }
   const table = (fn: (angle: number) => number): Tensor =>

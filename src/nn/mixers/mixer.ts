@@ -1,0 +1,67 @@
+/** Layers that mix positions, and can go on from where they stopped. */
+import {
+  add,
+  and,
+  arange,
+  broadcastTo,
+  clip,
+  expandDims,
+  greaterEqual,
+  less,
+  reshape,
+  sub,
+  type Tensor,
+  type Tree,
+  takeAlong,
+  where,
+} from "../../array/index.ts";
+import type { Layer } from "../layer.ts";
+
+export interface CacheOptions {
+  /** Rows that are generated side by side. */
+  readonly batch: number;
+  /** Positions that there is room for. */
+  readonly length: number;
+}
+
+/** A layer over `[batch, time, width]` whose output at a position depends on that position and earlier ones only. */
+export interface TokenMixer<P extends Tree = Tree, C extends Tree = Tree> extends Layer<P> {
+  /** What it must remember of earlier positions, before there are any. */
+  cache(options: CacheOptions): C;
+  /**
+   * The output at new positions, and the cache after them: `x: [batch, new, width]`, of which row b stands at positions
+   * `seen[b]`, `seen[b] + 1`, … (`seen`: int32 `[batch]`). Position by position it gives what `apply` gives for the whole
+   * sequence, up to rounding.
+   */
+  extend(params: P, x: Tensor, cache: C, seen: Tensor): readonly [Tensor, C];
+}
+
+/** Whether a layer can be extended. */
+export const isTokenMixer = (layer: Layer<Tree>): layer is TokenMixer =>
+  "extend" in layer && typeof layer.extend === "function";
+
+/** The numbers of new positions: int32 `[batch, count]`, from `seen: [batch]` on. */
+export const newPositions = (seen: Tensor, count: number): Tensor =>
+  add(reshape(seen, [-1, 1]), arange(count, "int32"));
+
+/**
+ * Writes new positions into a cache: `cache: [batch, ..., length, width]`, `fresh: [batch, ..., new, width]`, whose row b
+ * goes to positions `seen[b]` on. Positions beyond the cache are lost.
+ */
+export function writeCache(cache: Tensor, fresh: Tensor, seen: Tensor): Tensor {
+  const [batch, length, width] = [cache.shape[0], cache.shape.at(-2), cache.shape.at(-1)] as [number, number, number];
+  const count = fresh.shape.at(-2) as number;
+  const inner = cache.shape.slice(1, -2).map(() => 1);
+  // Which of the new positions belongs at each place of the cache; outside 0 to new - 1, none does.
+  const from = reshape(sub(arange(length, "int32"), reshape(seen, [-1, 1])), [batch, ...inner, length, 1]);
+  const isNew = and(greaterEqual(from, 0), less(from, count));
+  if (count === 1) return where(isNew, fresh, cache);
+  const index = broadcastTo(clip(from, 0, count - 1), [...cache.shape.slice(0, -1), width]);
+  return where(isNew, takeAlong(fresh, index, { axis: -2 }), cache);
+}
+
+/**
+ * Which keys new positions may see in a cache: bool `[batch, 1, new, length]`, true at positions up to their own.
+ */
+export const visibleInCache = (seen: Tensor, count: number, length: number): Tensor =>
+  expandDims(greaterEqual(expandDims(newPositions(seen, count), -1), arange(length, "int32")), 1);
