@@ -20,3 +20,7 @@ export {
   writeSafetensors,
 } from "./safetensors.ts";
 export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts";
+export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
+export { type Decoder, type DecoderConfig, type DecoderParams, decoder, decoderSchema } from "./transformer/decoder.ts";
+export { type FfnConfig, ffns } from "./transformer/ffns.ts";
+export { type MixerConfig, mixers } from "./transformer/mixers.ts";

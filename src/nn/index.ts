@@ -1,5 +1,6 @@
 /** Layers with typed parameters. */
 
+export { type ActivationName, activationNames, activations } from "./activations.ts";
 export {
   type AttendOptions,
   type AttentionCache,

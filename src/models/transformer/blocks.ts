@@ -1,0 +1,243 @@
+/** Stacks of blocks, each a list of sublayers on one stream of vectors. */
+import { z } from "zod";
+import { add, fold, type Key, mapTree, mul, type Tensor, type Tree } from "../../array/index.ts";
+import {
+  type CacheOptions,
+  drop,
+  isTokenMixer,
+  type Layer,
+  layerNorm,
+  type Mode,
+  modeOf,
+  rmsNorm,
+} from "../../nn/index.ts";
+import { buildMember, type Family, type Surroundings } from "./family.ts";
+import { type FfnConfig, ffnSchema, ffns } from "./ffns.ts";
+import { type MixerConfig, mixerSchema, mixers } from "./mixers.ts";
+
+/** What any sublayer may be told. */
+export interface SublayerOptions {
+  /** Factor on what the sublayer adds to the stream; 1 by default. */
+  readonly scale?: number;
+  /** Sublayers with the same name share their weights, which are stored once; norms are not shared. */
+  readonly shared?: string;
+}
+
+/** One step on the stream: `x + scale·layer(norm(x))`, or `norm(x + scale·layer(x))`. */
+export type Sublayer = SublayerOptions & ({ readonly mixer: MixerConfig } | { readonly ffn: FfnConfig });
+
+const common = { scale: z.number().optional(), shared: z.string().min(1).optional() };
+const sublayerSchemas = {
+  mixer: z.strictObject({ mixer: mixerSchema, ...common }),
+  ffn: z.strictObject({ ffn: ffnSchema, ...common }),
+};
+
+/** One of several strict forms, told apart by which of their names occurs; errors are those of the form that was meant. */
+export function formOf<T>(forms: { readonly [name: string]: z.ZodType }): z.ZodType<T, T> {
+  const names = Object.keys(forms);
+  return z.unknown().transform((value, context) => {
+    const name = names.find((each) => typeof value === "object" && value !== null && each in value);
+    const form = name === undefined ? undefined : forms[name];
+    if (!form) {
+      context.addIssue({
+        code: "custom",
+        message: `expected an object with ${names.map((n) => `"${n}"`).join(" or ")}`,
+      });
+      return z.NEVER;
+    }
+    const result = form.safeParse(value);
+    if (result.success) return result.data as T;
+    for (const { path, message } of result.error.issues) context.addIssue({ code: "custom", path, message });
+    return z.NEVER;
+  }) as never;
+}
+
+export const sublayerSchema = formOf<Sublayer>(sublayerSchemas);
+
+/** Which norm, and where: before each sublayer (with one more after the last block), or after each sum. */
+export const normSchema = {
+  norm: z.enum(["layer", "rms"]).default("layer"),
+  placement: z.enum(["pre", "post"]).default("pre"),
+};
+export type NormKind = "layer" | "rms";
+
+/** The norm of that kind. */
+export const normOf = (kind: NormKind, width: number): Layer<Tree> =>
+  (kind === "rms" ? rmsNorm({ width }) : layerNorm({ width })) as Layer<Tree>;
+
+/** Parameters of one sublayer; `layer` is missing where weights are shared, `norm` where the layer has its own. */
+export type SublayerParams = { readonly norm?: Tree; readonly layer?: Tree };
+/** Parameters of a stack: for each block its sublayers by name (`mixer`, `ffn`, `ffn2`, …), and what is shared. */
+export type StackParams = {
+  readonly blocks: readonly { readonly [name: string]: SublayerParams }[];
+  readonly shared: { readonly [name: string]: Tree };
+};
+
+/** A built sublayer. `In` is what its layer gets: the normalized stream, and what else the model has for it. */
+export interface Step<In = Tensor> {
+  /** Its name within the block. */
+  readonly name: string;
+  readonly layer: Layer<Tree, In>;
+  readonly norm: Layer<Tree> | null;
+  readonly scale: number;
+  readonly shared: string | undefined;
+}
+
+export interface StackOptions {
+  readonly norm: NormKind;
+  readonly placement: "pre" | "post";
+  /** Share of each sublayer's output that is dropped in training. */
+  readonly dropout: number;
+}
+
+/** The layer that a sublayer describes. */
+function layerOf(sublayer: Sublayer, at: Surroundings): { layer: Layer<Tree>; hasNorm: boolean; name: string } {
+  const [name, family, config] =
+    "mixer" in sublayer
+      ? (["mixer", mixers as Family, sublayer.mixer] as const)
+      : (["ffn", ffns as Family, sublayer.ffn] as const);
+  return { name, ...buildMember(family, config, at) };
+}
+
+/** The sublayers of each block, built. */
+export const stepsOf = (
+  blocks: readonly (readonly Sublayer[])[],
+  at: Surroundings,
+  options: StackOptions,
+): readonly (readonly Step[])[] =>
+  blocks.map((block) => nameSteps(block.map((sublayer) => stepOf(sublayer, layerOf(sublayer, at), at, options))));
+
+/** One built sublayer, under the name of its kind. */
+export const stepOf = <In>(
+  { scale = 1, shared }: SublayerOptions,
+  { layer, hasNorm, name }: { readonly layer: Layer<Tree, In>; readonly hasNorm: boolean; readonly name: string },
+  { width }: Surroundings,
+  { norm }: StackOptions,
+): Step<In> => ({ name, layer, norm: hasNorm ? null : normOf(norm, width), scale, shared });
+
+/** Names within a block are made unique: `ffn`, `ffn2`, … */
+export function nameSteps<S extends Step<never>>(steps: readonly S[]): readonly S[] {
+  const seen = new Map<string, number>();
+  return steps.map((step) => {
+    const times = (seen.get(step.name) ?? 0) + 1;
+    seen.set(step.name, times);
+    return times === 1 ? step : { ...step, name: `${step.name}${times}` };
+  });
+}
+
+/** Weights whose outputs are added to the stream. */
+const outward = /(^|\.)(down|output)(\.\w+)*\.weight$/;
+
+/**
+ * New parameters of a stack. Weights that write to the stream are made smaller by the square root of the number of
+ * sublayers, so that the stream does not grow with depth. Source: Radford et al. 2019 (GPT-2), section 2.3.
+ */
+export function initStack(blocks: readonly (readonly Step<never>[])[], key: Key): StackParams {
+  const sublayers = blocks.reduce((total, block) => total + block.length, 0);
+  const smaller = (params: Tree): Tree =>
+    mapTree(params, (x, path) => (outward.test(path) ? mul(x, 1 / Math.sqrt(sublayers)) : x));
+  const shared: Record<string, Tree> = {};
+  const shapes = new Map<string, string>();
+  const made = blocks.map((block, b) =>
+    Object.fromEntries(
+      block.map(({ name, layer, norm, shared: group }) => {
+        const own = fold(fold(key, b), name);
+        const params = smaller(layer.init(group === undefined ? fold(own, "layer") : fold(key, group)));
+        if (group !== undefined) {
+          const shape = shapeOf(params);
+          if ((shapes.get(group) ?? shape) !== shape)
+            throw new RangeError(`transformer: the sublayers that share "${group}" have different weights`);
+          shapes.set(group, shape);
+          shared[group] ??= params;
+        }
+        return [
+          name,
+          {
+            ...(norm ? { norm: norm.init(fold(own, "norm")) } : {}),
+            ...(group === undefined ? { layer: params } : {}),
+          },
+        ];
+      }),
+    ),
+  );
+  return { blocks: made, shared };
+}
+
+const shapeOf = (params: Tree): string => {
+  const parts: string[] = [];
+  mapTree(params, (x, path) => {
+    parts.push(`${path}:${x.shape.join("x")}`);
+    return x;
+  });
+  return parts.join();
+};
+
+/** Applies a stack. `call` applies the layer of a sublayer to the normalized stream. */
+export function applyStack<In>(
+  blocks: readonly (readonly Step<In>[])[],
+  params: StackParams,
+  x: Tensor,
+  options: StackOptions,
+  mode: Mode | undefined,
+  call: (
+    step: Step<In>,
+    params: Tree,
+    h: Tensor,
+    mode: Mode | undefined,
+    place: { block: number; name: string },
+  ) => Tensor,
+): Tensor {
+  blocks.forEach((block, b) => {
+    for (const step of block) {
+      const own = params.blocks[b]?.[step.name] ?? {};
+      const weights = (step.shared === undefined ? own.layer : params.shared[step.shared]) as Tree;
+      const at = modeOf(modeOf(mode, b), step.name);
+      const pre = options.placement === "pre" && step.norm;
+      const h = pre ? pre.apply(own.norm as Tree, x) : x;
+      const branch = drop(
+        call(step, weights, h, at, { block: b, name: step.name }),
+        options.dropout,
+        modeOf(at, "drop"),
+      );
+      x = add(x, step.scale === 1 ? branch : mul(branch, step.scale));
+      if (options.placement === "post" && step.norm) x = step.norm.apply(own.norm as Tree, x);
+    }
+  });
+  return x;
+}
+
+/** Caches of the sublayers that mix positions, by block and name. */
+export type StackCache = readonly { readonly [name: string]: Tree }[];
+
+/** Caches before the first position; one sentence if a mixer cannot go on from where it stopped. */
+export const emptyCache = (blocks: readonly (readonly Step[])[], options: CacheOptions): StackCache =>
+  blocks.map((block) =>
+    Object.fromEntries(
+      block.flatMap(({ name, layer }) => {
+        if (!name.startsWith("mixer")) return [];
+        if (!isTokenMixer(layer))
+          throw new Error(`transformer: this ${name} needs the whole sequence at once and cannot be extended`);
+        return [[name, layer.cache(options)]];
+      }),
+    ),
+  );
+
+/** Applies a stack at new positions; gives the stream and the caches after them. */
+export function extendStack(
+  blocks: readonly (readonly Step[])[],
+  params: StackParams,
+  x: Tensor,
+  options: StackOptions,
+  cache: StackCache,
+  seen: Tensor,
+): readonly [Tensor, StackCache] {
+  const after: Record<string, Tree>[] = blocks.map(() => ({}));
+  const y = applyStack(blocks, params, x, options, undefined, ({ layer }, weights, h, _, { block, name }) => {
+    const own = cache[block]?.[name];
+    if (own === undefined || !isTokenMixer(layer)) return layer.apply(weights, h);
+    const [out, next] = layer.extend(weights, h, own, seen);
+    (after[block] as Record<string, Tree>)[name] = next;
+    return out;
+  });
+  return [y, after];
+}

@@ -1,0 +1,167 @@
+/** A language model: embedding, blocks of sublayers that see earlier positions only, and logits of the next token. */
+import { z } from "zod";
+import { add, arange, fold, matmul, type Tensor, type Tree, take } from "../../array/index.ts";
+import { checked } from "../../data/checked.ts";
+import {
+  type CacheOptions,
+  drop,
+  type EmbeddingParams,
+  embedding,
+  type Initializer,
+  type Layer,
+  lecunNormal,
+  type Mode,
+  modeOf,
+  newPositions,
+  normalOf,
+} from "../../nn/index.ts";
+import {
+  applyStack,
+  emptyCache,
+  extendStack,
+  initStack,
+  type NormKind,
+  normOf,
+  normSchema,
+  type StackCache,
+  type StackParams,
+  type Sublayer,
+  stepsOf,
+  sublayerSchema,
+} from "./blocks.ts";
+import { count, rate, type Surroundings } from "./family.ts";
+
+/** How positions enter: as rotations in attention, as learned vectors, or not at all. */
+export type Positions = "rotary" | "learned" | "none";
+
+/** A decoder in plain data, as it stands in a configuration file. */
+export interface DecoderConfig {
+  /** Number of tokens. */
+  readonly vocabulary: number;
+  /** Positions at most. */
+  readonly context: number;
+  /** Extent of the stream of vectors. */
+  readonly width: number;
+  /** The blocks, each a list of sublayers in order. */
+  readonly blocks: readonly (readonly Sublayer[])[];
+  /** Rotary by default. */
+  readonly positions?: Positions;
+  /** Layer normalization by default. */
+  readonly norm?: NormKind;
+  /** Norms stand before sublayers by default. */
+  readonly placement?: "pre" | "post";
+  /** Whether the table of embeddings also gives the logits; true by default. */
+  readonly tied?: boolean;
+  /** Share of the embeddings and of each sublayer's output that is dropped in training; 0 by default. */
+  readonly dropout?: number;
+}
+
+/** Fields that every transformer has, with their defaults. */
+export const modelSchema = {
+  vocabulary: count,
+  context: count,
+  width: count,
+  positions: z.enum(["rotary", "learned", "none"]).default("rotary"),
+  ...normSchema,
+  dropout: rate.default(0),
+};
+
+export const decoderSchema = z.strictObject({
+  ...modelSchema,
+  blocks: z.array(z.array(sublayerSchema)),
+  tied: z.boolean().default(true),
+});
+
+/** Parameters of a decoder: `head` only if it is not tied, `positions` only if they are learned. */
+export type DecoderParams = StackParams & {
+  readonly embedding: EmbeddingParams;
+  readonly positions?: EmbeddingParams;
+  /** After the last block, where norms stand before sublayers. */
+  readonly norm?: Tree;
+  readonly head?: { readonly weight: Tensor };
+};
+
+export interface Decoder extends Layer<DecoderParams> {
+  /** The configuration with its defaults filled in. */
+  readonly config: Required<DecoderConfig>;
+  /** Vectors after the last norm: `[batch, time]` gives `[batch, time, width]`. */
+  hidden(params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor;
+  /** Logits of vectors: `[..., width]` gives `[..., vocabulary]`. */
+  logits(params: DecoderParams, hidden: Tensor): Tensor;
+  /** Caches before the first position; throws one sentence if a mixer needs the whole sequence. */
+  cache(options: CacheOptions): StackCache;
+  /**
+   * Logits at new tokens `[batch, new]`, and the caches after them; `seen`, int32 `[batch]`, is how many positions each
+   * row has behind it.
+   */
+  extend(params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor): readonly [Tensor, StackCache];
+}
+
+/** The weights of a linear map start with variance 1/inputs. */
+export const weightInit: Initializer = lecunNormal;
+
+/**
+ * A decoder-only transformer: tokens `[batch, time]` (int32 or int64, time at most `context`) give logits
+ * `[batch, time, vocabulary]` of the token after each. Throws one sentence if the configuration is wrong.
+ * Source: Vaswani et al. 2017, arXiv:1706.03762; Radford et al. 2019 (GPT-2) for the order of norms.
+ */
+export function decoder(given: DecoderConfig): Decoder {
+  const config = checked(decoderSchema, given, "decoder") as Required<DecoderConfig>;
+  const { vocabulary, context, width, positions, norm, placement, tied, dropout } = config;
+  const at: Surroundings = {
+    width,
+    context,
+    causal: true,
+    init: weightInit,
+    ...(positions === "rotary" ? { rotary: {} } : {}),
+  };
+  const options = { norm, placement, dropout };
+  const steps = stepsOf(config.blocks, at, options);
+  const table = embedding({ count: vocabulary, width });
+  const places = embedding({ count: context, width, init: normalOf(0.01) });
+  const last = normOf(norm, width);
+
+  const embed = (params: DecoderParams, tokens: Tensor, seen?: Tensor): Tensor => {
+    const time = tokens.shape.at(-1) as number;
+    if (tokens.rank !== 2 || time > context)
+      throw new RangeError(
+        `decoder: expected tokens [batch, time] with at most ${context} positions, got [${tokens.shape.join(", ")}]`,
+      );
+    const x = table.apply(params.embedding, tokens);
+    if (!params.positions) return x;
+    return add(x, take(params.positions.weight, seen ? newPositions(seen, time) : arange(time, "int32")));
+  };
+  const finish = (params: DecoderParams, x: Tensor): Tensor => (params.norm ? last.apply(params.norm, x) : x);
+  const logits = (params: DecoderParams, h: Tensor): Tensor =>
+    params.head ? matmul(h, params.head.weight) : matmul(h, params.embedding.weight, { transposeB: true });
+
+  const hidden = (params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor => {
+    const x = drop(embed(params, tokens), dropout, modeOf(mode, "embedding"));
+    return finish(
+      params,
+      applyStack(steps, params, x, options, mode, ({ layer }, weights, h, own) => layer.apply(weights, h, own)),
+    );
+  };
+  return {
+    config,
+    init: (key) => ({
+      embedding: table.init(fold(key, "embedding")),
+      ...(positions === "learned" ? { positions: places.init(fold(key, "positions")) } : {}),
+      ...initStack(steps, fold(key, "blocks")),
+      ...(placement === "pre" ? { norm: last.init(fold(key, "norm")) } : {}),
+      ...(tied
+        ? {}
+        : {
+            head: { weight: weightInit(fold(key, "head"), [width, vocabulary], { fanIn: width, fanOut: vocabulary }) },
+          }),
+    }),
+    apply: (params, tokens, mode) => logits(params, hidden(params, tokens, mode)),
+    hidden,
+    logits,
+    cache: (size) => emptyCache(steps, size),
+    extend: (params, tokens, cache, seen) => {
+      const [x, after] = extendStack(steps, params, embed(params, tokens, seen), options, cache, seen);
+      return [logits(params, finish(params, x)), after];
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** The feed-forward layers that a block may hold, by name. */
+import { z } from "zod";
+import { activationNames, activations, ffn, gatedFfn, threeLayerFfn } from "../../nn/index.ts";
+import { type ConfigOf, count, familySchema, kind } from "./family.ts";
+
+const activation = z.enum(activationNames);
+const dense = { hidden: count, activation: activation.default("gelu"), bias: z.boolean().default(true) };
+
+export const ffns = {
+  /** `ffn`: two layers. */
+  dense: kind(dense, ({ activation, ...options }, { width, init }) =>
+    ffn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `threeLayerFfn`: a hidden layer more. */
+  threeLayer: kind(dense, ({ activation, ...options }, { width, init }) =>
+    threeLayerFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `gatedFfn`: SwiGLU by default. */
+  gated: kind(
+    { hidden: count, activation: activation.default("silu"), bias: z.boolean().default(false) },
+    ({ activation, ...options }, { width, init }) =>
+      gatedFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+} as const;
+
+/** A feed-forward layer and its options, e.g. `{ kind: "dense", hidden: 512, activation: "relu" }`. */
+export type FfnConfig = ConfigOf<typeof ffns>;
+export const ffnSchema = familySchema("FFN", ffns);
