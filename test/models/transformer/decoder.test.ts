@@ -105,7 +105,8 @@ it("stores shared weights once, and gives them the sum of the gradients of copie
 it("draws the weights that write to the stream smaller, the more sublayers there are", async () => {
   const std = async (depth: number): Promise<number> => {
     const model = decoder({ ...base, width: 64, blocks: Array.from({ length: depth }, () => [dense]) });
-    const { down } = (await evaluate(model.init(key(0)))).blocks[0]?.ffn?.layer as { down: { weight: Tensor } };
+    const params = await evaluate(model.init(key(0)));
+    const { down } = (params.blocks[0] as { ffn: { layer: { down: { weight: Tensor } } } }).ffn.layer;
     const values = [...(down.weight.data as Float32Array)];
     return Math.sqrt(values.reduce((total, value) => total + value * value, 0) / values.length);
   };
