@@ -71,6 +71,16 @@ function trace<R>(
   });
 }
 
+/** The simplified graph that `compile` would run for these arguments, whose values need not be known. */
+export function graphOf<A extends readonly unknown[]>(fn: (...args: A) => unknown, ...args: A): Graph {
+  const { leaves, rebuild } = flatten(args);
+  return trace(
+    leaves,
+    leaves.map((_, i) => `arg${i}`),
+    (inputs) => fn(...(rebuild(inputs) as unknown as A)),
+  ).graph;
+}
+
 function feedLargeConstants(graph: Graph): { graph: Graph; captured: readonly Tensor[] } {
   const captured = nodesOf(graph.outputs).flatMap(({ outputs: [x] }) =>
     x && (constantData(x)?.byteLength ?? 0) > BAKED_BYTES ? [x] : [],

@@ -2,7 +2,7 @@
 import { float64Convolution, inputGradientNodes, type Spatial, weightGradientNodes } from "./onnx/convolution.ts";
 import { checkFloat } from "./operands.ts";
 import { type Primitive, primitive } from "./primitive.ts";
-import { type Shape, showShape } from "./shape.ts";
+import { type Shape, showShape, sizeOf } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
 
 /** Extents along the spatial axes that `x` and `w` determine. */
@@ -31,12 +31,16 @@ interface GradientParams extends Spatial {
   readonly shape: Shape;
 }
 
+/** Operations of any of the three products: each element of the large side meets each weight of its group once. */
+const products = (y: Shape, w: Shape): number => 2 * sizeOf(y) * sizeOf(w.slice(1));
+
 const forward: Primitive<[x: Tensor, w: Tensor], Spatial> = primitive("conv", {
   shape: ([x, w], params) => ({ shape: outputShape(x.shape, w.shape, params), dtype: x.dtype }),
   gradient: (dy, { inputs: [x, w], params }) => [
     inputGradient(dy, w, { ...params, shape: x.shape }),
     weightGradient(x, dy, { ...params, shape: w.shape }),
   ],
+  operations: ([, w], y) => products(y.shape, w.shape),
   onnx: (graph, [x, w], { stride, dilation, before, after, groups }, node) => {
     const types = node.inputs as [Tensor, Tensor];
     const { shape, dtype } = node.outputs[0] as Tensor;
@@ -57,6 +61,7 @@ const inputGradient: Primitive<[dy: Tensor, w: Tensor], GradientParams> = primit
     forward(dx, w, params),
     weightGradient(dx, dy, { ...params, shape: w.shape }),
   ],
+  operations: ([dy, w]) => products(dy.shape, w.shape),
   onnx: (graph, [dy, w], params, node) => inputGradientNodes(graph, dy, w, node.inputs as [Tensor, Tensor], params),
 });
 
@@ -66,6 +71,7 @@ const weightGradient: Primitive<[x: Tensor, dy: Tensor], GradientParams> = primi
     inputGradient(dy, dw, { ...params, shape: x.shape }),
     forward(x, dw, params),
   ],
+  operations: ([, dy], w) => products(dy.shape, w.shape),
   onnx: (graph, [x, dy], params, node) => weightGradientNodes(graph, x, dy, node.inputs as [Tensor, Tensor], params),
 });
 

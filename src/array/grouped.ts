@@ -48,6 +48,8 @@ const product: GroupedPrimitive<{ readonly transposed: boolean }> = multiPrimiti
     const dWeights = transposed ? outer([dy, rows, counts], {}) : outer([rows, dy, counts], {});
     return [product([dy, counts, ...weights], { transposed: !transposed })[0] as Tensor, null, ...dWeights];
   },
+  operations: ({ inputs: [rows], outputs: [product] }) =>
+    2 * (rows as Tensor).size * ((product as Tensor).shape[1] as number),
   onnx: (graph, [rows, counts, ...weights], { params: { transposed } }) => {
     // Only the numbers of rows are unknown before the graph runs; a group without rows costs one product of no rows.
     const parts = graph.nodes("Split", [rows as string, counts as string], weights.length, { axis: 0 });
@@ -78,6 +80,7 @@ const outer: GroupedPrimitive<object> = multiPrimitive<object>({
       null,
     ];
   },
+  operations: ({ inputs: [a, b] }) => 2 * (a as Tensor).size * ((b as Tensor).shape[1] as number),
   onnx: (graph, [a, b, counts], { outputs }) => {
     const cut = (x: string) => graph.nodes("Split", [x, counts as string], outputs.length, { axis: 0 });
     const [left, right] = [cut(a as string), cut(b as string)];

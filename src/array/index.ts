@@ -49,6 +49,7 @@ export {
   rfft,
   rfft2,
 } from "./fft.ts";
+export { flopCount } from "./flops.ts";
 export { checkpoint, customGradient, grad, jvp, stopGradient, valueAndGrad, vjp } from "./gradient.ts";
 export { checkGraph, printGraph } from "./graph.ts";
 export { groupedMatmul } from "./grouped.ts";

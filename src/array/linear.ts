@@ -43,6 +43,7 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
       ? product(dy, a, { transposeA: true, transposeB: transposeA })
       : product(a, dy, { transposeA: !transposeA, transposeB: false }),
   ],
+  operations: ([a], { shape }, { transposeA }) => 2 * sizeOf(shape) * matrixExtents(a, transposeA)[1],
   onnx: (graph, [a, b], { transposeA, transposeB }, node) => {
     const [x, y] = node.inputs as [Tensor, Tensor];
     if (x.size === 0 || y.size === 0) {

@@ -15,6 +15,8 @@ export interface Rules<In extends readonly Tensor[], P> {
     | null;
   /** Emits ONNX nodes and gives the name of the output. */
   onnx(graph: OnnxBuilder, inputs: { readonly [K in keyof In]: string }, params: P, node: Node<P>): string;
+  /** Floating-point operations, for products of tensors only: a multiplication and an addition count as two. */
+  operations?(types: { readonly [K in keyof In]: TensorType }, output: TensorType, params: P): number;
   /** Value for scalar operands, used to fold constants. */
   scalar?(...operands: number[]): number;
 }
@@ -45,6 +47,10 @@ export function primitive<In extends readonly Tensor[], P>(name: string, rules: 
     onnx: (graph, inputs, node) => [
       rules.onnx(graph, inputs as unknown as { readonly [K in keyof In]: string }, node.params, node),
     ],
+    operations: rules.operations
+      ? ({ inputs, outputs, params }) =>
+          rules.operations?.(inputs as unknown as Types, outputs[0] as Tensor, params) as number
+      : undefined,
     scalar: rules.scalar,
   };
   const apply = multiPrimitive(general);

@@ -37,6 +37,8 @@ export interface PrimitiveRules<P = Params> {
   readonly gradient: ((dys: readonly (Tensor | null)[], at: GradientContext<P>) => readonly (Tensor | null)[]) | null;
   /** Emits ONNX nodes and gives the names of the outputs. */
   readonly onnx: (graph: OnnxBuilder, inputs: readonly string[], node: Node<P>) => readonly string[];
+  /** Floating-point operations of products of tensors, a multiplication and an addition each counted; none by default. */
+  readonly operations?: ((node: Node<P>) => number) | undefined;
   /** Value for scalar operands, for constant folding. */
   readonly scalar?: ((...operands: number[]) => number) | undefined;
 }
