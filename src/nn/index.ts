@@ -38,6 +38,7 @@ export {
   type TreeRouting,
 } from "./ffn/fast-feed-forward.ts";
 export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
+export { type HourglassOptions, type HourglassParams, hourglassFfn } from "./ffn/hourglass.ts";
 export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
 export {

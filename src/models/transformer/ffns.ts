@@ -1,6 +1,6 @@
 /** The feed-forward layers that a block may hold, by name. */
 import { z } from "zod";
-import { activationNames, activations, ffn, gatedFfn, threeLayerFfn } from "../../nn/index.ts";
+import { activationNames, activations, ffn, gatedFfn, hourglassFfn, threeLayerFfn } from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind } from "./family.ts";
 
 const activation = z.enum(activationNames);
@@ -20,6 +20,20 @@ export const ffns = {
     { hidden: count, activation: activation.default("silu"), bias: z.boolean().default(false) },
     ({ activation, ...options }, { width, init }) =>
       gatedFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `hourglassFfn`: narrow networks in a row, each with a norm of its own. */
+  hourglass: kind(
+    {
+      hidden: count,
+      depth: count,
+      gated: z.boolean().default(true),
+      norm: z.enum(["rms", "layer"]).default("rms"),
+      activation: activation.optional(),
+      bias: z.boolean().default(false),
+    },
+    ({ activation, ...options }, { width, init }) =>
+      hourglassFfn({ width, init, ...options, ...(activation ? { activation: activations[activation] } : {}) }),
+    { hasNorm: true },
   ),
 } as const;
 
