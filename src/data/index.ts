@@ -18,3 +18,4 @@ export {
   type Split,
 } from "./images.ts";
 export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
+export { openTokens, type TokenFile, writeTokens } from "./tokens.ts";

@@ -1,0 +1,3 @@
+/** Tokenizers. */
+export { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+export { END_OF_TEXT, type TokenizerFile, type TrainTokenizerOptions, trainTokenizer } from "./train.ts";

@@ -1,0 +1,173 @@
+/** Tokenizers in the form of `tokenizer.json`. */
+import { readFile } from "node:fs/promises";
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import { fileError } from "../../data/index.ts";
+import { byteCharacters, bytesOfToken, wordsOf } from "./byte-level.ts";
+import { END_OF_TEXT, type TokenizerFile } from "./train.ts";
+
+/** Text as numbers, and back. */
+export interface Tokenizer {
+  /** The content of its `tokenizer.json`. */
+  readonly json: TokenizerFile;
+  /** One more than the highest token. */
+  readonly vocabularySize: number;
+  /** The token that ends a text, if there is one of a usual name. */
+  readonly endOfText: number | null;
+  /** The tokens of a text; the names of special tokens in it become those tokens. */
+  encode(text: string): Int32Array;
+  /** The text of tokens; bytes that are not whole characters become replacement characters, special tokens vanish. */
+  decode(tokens: Iterable<number>): string;
+}
+
+/** Names that families of models have for the end of a text. */
+const endings = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>", "<eos>"];
+
+/**
+ * A tokenizer from the content of a `tokenizer.json` or the path of one. Byte-level byte-pair encodings of GPT-2's form
+ * are encoded here, all others by the library `@huggingface/tokenizers`. Throws one sentence if the file is missing,
+ * damaged, or of a kind that the library does not know.
+ */
+export async function loadTokenizer(source: TokenizerFile | string): Promise<Tokenizer> {
+  const path = typeof source === "string" ? source : "tokenizer.json";
+  const json = typeof source === "string" ? await readJson(source) : source;
+  const tokens = json?.model?.vocab;
+  if (typeof json?.model?.type !== "string" || typeof tokens !== "object" || tokens === null)
+    throw new Error(`read ${path}: it has no model with a vocabulary; is it a tokenizer.json?`);
+  try {
+    const added = json.added_tokens ?? [];
+    const ids = new Map(added.map(({ content, id }) => [content, id]));
+    const highest = Math.max(-1, ...numbersIn(tokens), ...ids.values());
+    const ending = endings.find((name) => ids.has(name) || name in tokens);
+    return {
+      json,
+      vocabularySize: highest + 1,
+      endOfText: ending === undefined ? null : (ids.get(ending) ?? (tokens[ending] as number)),
+      ...(isByteLevel(json) ? byteLevelCodec(json) : libraryCodec(json)),
+    };
+  } catch (error) {
+    throw new Error(`read ${path}: the tokenizer cannot be used: ${(error as Error).message}`);
+  }
+}
+
+async function readJson(path: string): Promise<TokenizerFile> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw fileError("read", path, error);
+  });
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`read ${path}: it is not JSON; is it a tokenizer.json?`);
+  }
+}
+
+const numbersIn = (vocab: object): number[] =>
+  Array.isArray(vocab) ? [vocab.length - 1] : Object.values(vocab as { [token: string]: number });
+
+/** Whether words are cut, bytes written and merges made exactly as GPT-2 does. */
+function isByteLevel({ model, normalizer, pre_tokenizer, decoder }: TokenizerFile): boolean {
+  const pre = pre_tokenizer as { type?: string; add_prefix_space?: boolean; use_regex?: boolean } | null | undefined;
+  const { dropout, unk_token, continuing_subword_prefix, end_of_word_suffix, ignore_merges } =
+    model as unknown as Record<string, unknown>;
+  return (
+    model.type === "BPE" &&
+    !normalizer &&
+    pre?.type === "ByteLevel" &&
+    pre.add_prefix_space === false &&
+    pre.use_regex !== false &&
+    (decoder as { type?: string } | null | undefined)?.type === "ByteLevel" &&
+    !dropout &&
+    !unk_token &&
+    !continuing_subword_prefix &&
+    !end_of_word_suffix &&
+    !ignore_merges
+  );
+}
+
+type Codec = Pick<Tokenizer, "encode" | "decode">;
+
+function libraryCodec(json: TokenizerFile): Codec {
+  // The library wants every field to be there.
+  const absent = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+  const library = new LibraryTokenizer({ ...absent, ...json } as never, {} as never);
+  return {
+    encode: (text) => Int32Array.from(library.encode(text, { add_special_tokens: false }).ids),
+    decode: (tokens) => library.decode([...tokens], { skip_special_tokens: true }),
+  };
+}
+
+/** Words that are remembered; texts repeat most of their words. */
+const REMEMBERED = 100_000;
+
+function byteLevelCodec({ model, added_tokens = [] }: TokenizerFile): Codec {
+  const rank = new Map<string, number>();
+  (model.merges ?? []).forEach((merge, i) => {
+    rank.set(typeof merge === "string" ? merge : merge.join(" "), i);
+  });
+  const special = new Map(added_tokens.map(({ content, id }) => [content, id]));
+  const bytes: (Uint8Array | undefined)[] = [];
+  for (const [token, id] of Object.entries(model.vocab)) {
+    const own = special.has(token) ? undefined : bytesOfToken(token);
+    if (own === null) throw new Error(`token ${JSON.stringify(token)} is not written in bytes`);
+    bytes[id] = own;
+  }
+  const known = new Map<string, readonly number[]>();
+  const encodeWord = (word: string): readonly number[] => {
+    let tokens = known.get(word);
+    if (tokens) return tokens;
+    tokens = mergeAll(byteCharacters(word), rank).map((symbol) => {
+      const id = model.vocab[symbol];
+      if (id === undefined) throw new Error(`encode: the vocabulary has no token ${JSON.stringify(symbol)}`);
+      return id;
+    });
+    if (known.size >= REMEMBERED) known.clear();
+    known.set(word, tokens);
+    return tokens;
+  };
+  const apart =
+    special.size === 0
+      ? null
+      : new RegExp(`(${[...special.keys()].map((token) => token.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|")})`);
+  return {
+    encode: (text) => {
+      const tokens: number[] = [];
+      for (const part of apart ? text.split(apart) : [text]) {
+        const id = special.get(part);
+        if (id !== undefined) tokens.push(id);
+        else for (const [word] of wordsOf(part)) for (const token of encodeWord(word)) tokens.push(token);
+      }
+      return Int32Array.from(tokens);
+    },
+    decode: (tokens) => {
+      const parts = Array.from(tokens, (token) => bytes[token]).filter((part) => part !== undefined);
+      const all = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        all.set(part, at);
+        at += part.length;
+      }
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(all);
+    },
+  };
+}
+
+/** Joins neighbours, the pair that was learned first before all others, until no known pair is left. */
+function mergeAll(symbols: string[], rank: ReadonlyMap<string, number>): string[] {
+  while (symbols.length > 1) {
+    let first = Number.POSITIVE_INFINITY;
+    let pair = "";
+    for (let i = 0; i + 1 < symbols.length; i++) {
+      const name = `${symbols[i]} ${symbols[i + 1]}`;
+      const order = rank.get(name);
+      if (order !== undefined && order < first) [first, pair] = [order, name];
+    }
+    if (pair === "") return symbols;
+    const merged: string[] = [];
+    for (let i = 0; i < symbols.length; i++) {
+      const isPair = `${symbols[i]} ${symbols[i + 1]}` === pair;
+      merged.push(isPair ? pair.replace(" ", "") : (symbols[i] as string));
+      if (isPair) i++;
+    }
+    symbols = merged;
+  }
+  return symbols;
+}
