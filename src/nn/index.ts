@@ -29,7 +29,18 @@ export {
   leafProbabilities,
   reachedLeaf,
 } from "./ffn/decision-tree.ts";
-export { type FfnOptions, type FfnParams, ffn, type ThreeLayerFfnParams, threeLayerFfn } from "./ffn/dense.ts";
+export {
+  type DeepFfnOptions,
+  type DeepFfnParams,
+  deepFfn,
+  type FfnOptions,
+  type FfnParams,
+  ffn,
+  type OneLayerFfnParams,
+  oneLayerFfn,
+  type ThreeLayerFfnParams,
+  threeLayerFfn,
+} from "./ffn/dense.ts";
 export {
   type FastFeedForward,
   type FastFeedForwardOptions,

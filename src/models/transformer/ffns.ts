@@ -1,6 +1,15 @@
 /** The feed-forward layers that a block may hold, by name. */
 import { z } from "zod";
-import { activationNames, activations, ffn, gatedFfn, hourglassFfn, threeLayerFfn } from "../../nn/index.ts";
+import {
+  activationNames,
+  activations,
+  deepFfn,
+  ffn,
+  gatedFfn,
+  hourglassFfn,
+  oneLayerFfn,
+  threeLayerFfn,
+} from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind } from "./family.ts";
 
 const activation = z.enum(activationNames);
@@ -14,6 +23,14 @@ export const ffns = {
   /** `threeLayerFfn`: a hidden layer more. */
   threeLayer: kind(dense, ({ activation, ...options }, { width, init }) =>
     threeLayerFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `deepFfn`: as many layers as wanted, at least 2. */
+  deep: kind({ layers: z.int().min(2), ...dense }, ({ activation, ...options }, { width, init }) =>
+    deepFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `oneLayerFfn`: one square layer and its activation. */
+  oneLayer: kind({ activation: dense.activation, bias: dense.bias }, ({ activation, ...options }, { width, init }) =>
+    oneLayerFfn({ width, init, ...options, activation: activations[activation] }),
   ),
   /** `gatedFfn`: SwiGLU by default. */
   gated: kind(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile, evaluate, eye, gelu, key, relu, square, sum, tensor, zeros } from "../../../src/array/index.ts";
-import { ffn, gatedFfn, threeLayerFfn } from "../../../src/nn/index.ts";
+import { deepFfn, ffn, gatedFfn, oneLayerFfn, threeLayerFfn } from "../../../src/nn/index.ts";
 import * as reference from "../reference.ts";
 
 const { affine, distance, each, gradientError, matrix, numbers, parameterCount, product } = reference;
@@ -65,6 +65,43 @@ describe("threeLayerFfn", () => {
   });
 });
 
+describe("deepFfn", () => {
+  it("agrees with plain JavaScript at four layers", async () => {
+    const [up, middle, middle2, down] = [layer(3, 5, 1), layer(5, 5, 4), layer(5, 5, 6), layer(5, 2, 2)];
+    const block = deepFfn({ layers: 4, width: 3, hidden: 5, outputs: 2 });
+    const params = { up: tensors(up), middle: tensors(middle), middle2: tensors(middle2), down: tensors(down) };
+    const y = await compile(block.apply)(params, tensor(x));
+    const hidden = [up, middle, middle2].reduce<number[][]>((h, l) => each(apply(l, h), reference.gelu), x);
+    expect(distance(y.data, apply(down, hidden).flat())).toBeLessThan(1e-5);
+  });
+
+  it("is ffn at two layers and threeLayerFfn at three, from the same key too", async () => {
+    const blocks = [
+      [deepFfn({ layers: 2, width: 3, hidden: 5 }), ffn({ width: 3, hidden: 5 })],
+      [deepFfn({ layers: 3, width: 3, hidden: 5 }), threeLayerFfn({ width: 3, hidden: 5 })],
+    ] as const;
+    for (const [deep, named] of blocks) {
+      const a = await evaluate(deep.apply(deep.init(key(3)), tensor(x)));
+      const b = await evaluate(named.apply(named.init(key(3)) as never, tensor(x)));
+      expect(distance(a.data, b.data)).toBe(0);
+    }
+  });
+
+  it.each([1, 0, 2.5])("rejects %d layers", (layers) => {
+    expect(() => deepFfn({ layers, width: 3, hidden: 5 })).toThrow(
+      `deepFfn: layers must be a whole number of at least 2, got ${layers}`,
+    );
+  });
+});
+
+describe("oneLayerFfn", () => {
+  it("agrees with plain JavaScript", async () => {
+    const down = layer(3, 3, 1);
+    const y = await compile(oneLayerFfn({ width: 3 }).apply)({ down: tensors(down) }, tensor(x));
+    expect(distance(y.data, each(apply(down, x), reference.gelu).flat())).toBeLessThan(1e-6);
+  });
+});
+
 describe("gatedFfn", () => {
   it("agrees with plain JavaScript, with SiLU and without biases by default", async () => {
     const [gate, up, down] = [matrix(3, 7, 1), matrix(3, 7, 2), matrix(7, 3, 3)];
@@ -100,6 +137,9 @@ describe("parameter counts at width d, hidden 4d", () => {
     ["ffn with biases", ffn({ width, hidden }), 8 * width ** 2 + 5 * width],
     ["threeLayerFfn", threeLayerFfn({ width, hidden, bias: false }), 24 * width ** 2],
     ["threeLayerFfn with biases", threeLayerFfn({ width, hidden }), 24 * width ** 2 + 9 * width],
+    ["oneLayerFfn", oneLayerFfn({ width, bias: false }), width ** 2],
+    ["oneLayerFfn with biases", oneLayerFfn({ width }), width ** 2 + width],
+    ["deepFfn of four layers", deepFfn({ layers: 4, width, hidden, bias: false }), 40 * width ** 2],
     ["gatedFfn", gatedFfn({ width, hidden }), 12 * width ** 2],
     ["gatedFfn with biases", gatedFfn({ width, hidden, bias: true }), 12 * width ** 2 + 9 * width],
   ])("%s", (_, block, count) => {
