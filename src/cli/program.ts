@@ -6,6 +6,7 @@ import { fileError } from "../data/files.ts";
 import { type Library, library, UnknownPaperError } from "../papers/index.ts";
 import { scales } from "../report/study.ts";
 import type { RunFlags } from "./run.ts";
+import type { TrainFlags } from "./train.ts";
 
 /** Exit code for wrong usage, as shells and GNU tools have it. */
 const USAGE = 2;
@@ -14,6 +15,13 @@ const USAGE = 2;
 function count(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Expected a whole number from 1.");
+  return value;
+}
+
+/** A number from 0. */
+function number(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(Number.isFinite(value) && value >= 0)) throw new InvalidArgumentError("Expected a number from 0.");
   return value;
 }
 
@@ -117,5 +125,38 @@ function programFor(papers: Library): Command {
     .option("--json", "print the result as JSON, and nothing else on standard output")
     .action(async (paper: string, options: RunFlags) => (await import("./run.ts")).run(papers, paper, options));
 
+  program
+    .command("train")
+    .description("train a language model; the same command continues a run that was stopped")
+    .option("--config <file>", "a recipe in JSON: corpus, tokenizer, model and training (see configs/)")
+    .option("--out <folder>", "folder of the model, in the Hugging Face layout", "models/new")
+    .option("--corpus <name>", "a corpus by name, or a text file or folder (default: the books and speeches)")
+    .option("--vocabulary <n>", "tokens of a byte-pair vocabulary that is trained on the corpus (default: 1024)", count)
+    .option("--tokenizer <file>", "a tokenizer.json to use instead")
+    .option("--width <n>", "extent of the stream of vectors (default: 128)", count)
+    .option("--depth <n>", "blocks (default: 4)", count)
+    .option("--heads <n>", "heads of attention (default: 4)", count)
+    .option("--hidden <n>", "hidden extent of the feed-forward layers (default: 4 widths)", count)
+    .option("--context <n>", "positions that the model sees (default: 128)", count)
+    .option("--ffn <kind>", "feed-forward layer (default: dense)")
+    .option("--mixer <kind>", "layer that mixes positions (default: attention)")
+    .option("--activation <name>", "function between feed-forward layers")
+    .option("--positions <kind>", "rotary, learned or none (default: rotary)")
+    .option("--dropout <share>", "share dropped in training (default: 0)", number)
+    .option("--steps <n>", "steps in all (default: 1000)", count)
+    .option("--batch <n>", "sequences in a step (default: 16)", count)
+    .option("--rate <x>", "highest learning rate (default: 0.002)", number)
+    .addOption(new Option("--seed <n>", "seed of weights, batches and dropout (default: 0)").argParser(seed))
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--fresh", "begin anew even if the folder holds a run")
+    .option("--quiet", "no progress")
+    .option("--json", "print the result as JSON, and nothing else on standard output")
+    .action(async (options: TrainFlags) => (await import("./train.ts")).train(options, trainArguments(options)));
+
   return program;
 }
+
+/** The arguments that continue a run of `train`: those that were given, except the one that begins anew. */
+const trainArguments = ({ fresh: _, ...options }: TrainFlags): readonly string[] =>
+  Object.entries(options).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]));

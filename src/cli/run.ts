@@ -5,6 +5,7 @@ import { formatDuration, measuredText, publishedText } from "../report/format.ts
 import type { StudyResult } from "../report/result.ts";
 import { runStudy } from "../report/run.ts";
 import { type Scale, SkippedError, StoppedError, type Study } from "../report/study.ts";
+import { commandPrefix, quoted } from "./command.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { ProgressLine } from "./progress.ts";
 import { columns, wrap } from "./text.ts";
@@ -76,15 +77,14 @@ async function runAndPrint(study: Study, flags: RunFlags): Promise<void> {
   }
 }
 
-/** The command that repeats a run, as it is typed here: in a checkout there is no `fourward` on the path. */
+/** The command that repeats a run. */
 function commandOf(slug: string, flags: RunFlags, seeds: readonly number[] | undefined): string {
   const { scale, device, threads, out } = flags;
-  const program = import.meta.url.endsWith(".ts") ? "npm run -s fourward --" : "fourward";
-  const parts = [`${program} run ${slug} --scale ${scale}`];
+  const parts = [`${commandPrefix()} run ${slug} --scale ${scale}`];
   if (seeds) parts.push(seeds.length === 1 ? `--seed ${seeds[0]}` : `--seeds ${seeds.join(",")}`);
   if (device !== "cpu") parts.push(`--device ${device}`);
   if (threads !== undefined) parts.push(`--threads ${threads}`);
-  if (out !== "reports") parts.push(`--out ${/^[\w./-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`}`);
+  if (out !== "reports") parts.push(`--out ${quoted(out)}`);
   return parts.join(" ");
 }
 

@@ -18,4 +18,5 @@ export {
   type Split,
 } from "./images.ts";
 export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
+export * from "./text/index.ts";
 export { openTokens, type TokenFile, writeTokens } from "./tokens.ts";

@@ -11,6 +11,12 @@ export {
 } from "./autoencoder.ts";
 export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
 export {
+  loadPretrained,
+  type Pretrained,
+  type SavePretrainedOptions,
+  savePretrained,
+} from "./pretrained/pretrained.ts";
+export {
   type HostTensor,
   openSafetensors,
   parseSafetensors,
@@ -20,6 +26,7 @@ export {
   writeSafetensors,
 } from "./safetensors.ts";
 export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts";
+export * from "./tokenizer/index.ts";
 export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
 export { type Decoder, type DecoderConfig, type DecoderParams, decoder, decoderSchema } from "./transformer/decoder.ts";
 export { type FfnConfig, ffns } from "./transformer/ffns.ts";

@@ -8,6 +8,29 @@ export { DivergedError } from "./diverged.ts";
 export { type FitOptions, type FitResult, fit } from "./fit.ts";
 export { type GraphImages, imagesInGraph, indexRange, type LabelledRows } from "./images.ts";
 export {
+  type FitLanguageOptions,
+  fitLanguageModel,
+  inputsAndTargets,
+  type LanguageModel,
+  type LanguageScore,
+  type LanguageTraining,
+  languageModelFlops,
+  languageSchedule,
+  type ScoreLanguageOptions,
+  scoreLanguageModel,
+  tokenLosses,
+} from "./language.ts";
+export {
+  type CompareLanguageOptions,
+  compareLanguageModels,
+  type LanguageArm,
+  type LanguageBudget,
+  type LanguageComparison,
+  type LanguageOutcome,
+  languageFigures,
+  testLosses,
+} from "./language-arms.ts";
+export {
   type BatchSource,
   type History,
   type LoopOptions,
@@ -18,11 +41,29 @@ export {
   trainLoop,
 } from "./loop.ts";
 export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
+export { type Match, type MatchOptions, matchBudget } from "./match.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";
+export {
+  type BestScore,
+  type Recipe,
+  type RecipeResult,
+  type RecipeStart,
+  readRecipe,
+  recipeSchema,
+  type TrainRecipeOptions,
+  trainRecipe,
+} from "./recipe.ts";
 export { constant, cosine, geometric, linearSchedule, phases, type Schedule, stepwise, warmup } from "./schedules.ts";
 export { searchRates } from "./search.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";
 export { type FitStatefulOptions, type FitStatefulResult, fitStateful } from "./stateful.ts";
 export { type CompiledSteps, compileSteps, type Metrics, type Step, type StepContext } from "./steps.ts";
 export { type FitTogetherOptions, type FitTogetherResult, fitTogether, type Trainee } from "./together.ts";
+export {
+  type EvaluationWindows,
+  evaluationWindows,
+  type TokenBatch,
+  type TokenBatchOptions,
+  tokenBatches,
+} from "./token-batches.ts";
 export { type TotalOptions, totalOver } from "./total.ts";

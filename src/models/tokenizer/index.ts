@@ -1,3 +1,4 @@
 /** Tokenizers. */
+export { type CorpusTokens, type CorpusTokensOptions, corpusTokens } from "./corpus-tokens.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 export { END_OF_TEXT, type TokenizerFile, type TrainTokenizerOptions, trainTokenizer } from "./train.ts";

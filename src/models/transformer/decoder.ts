@@ -91,8 +91,8 @@ export interface Decoder extends Layer<DecoderParams> {
   /** Caches before the first position; throws one sentence if a mixer needs the whole sequence. */
   cache(options: CacheOptions): StackCache;
   /**
-   * Logits at new tokens `[batch, new]`, and the caches after them; `seen`, int32 `[batch]`, is how many positions each
-   * row has behind it.
+   * Vectors after the last norm at new tokens `[batch, new]`, and the caches after them; `seen`, int32 `[batch]`, is how
+   * many positions each row has behind it.
    */
   extend(params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor): readonly [Tensor, StackCache];
 }
@@ -161,7 +161,7 @@ export function decoder(given: DecoderConfig): Decoder {
     cache: (size) => emptyCache(steps, size),
     extend: (params, tokens, cache, seen) => {
       const [x, after] = extendStack(steps, params, embed(params, tokens, seen), options, cache, seen);
-      return [logits(params, finish(params, x)), after];
+      return [finish(params, x), after];
     },
   };
 }

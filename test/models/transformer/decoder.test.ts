@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile, evaluate, grad, key, mean, square, type Tensor, tensor, toNested } from "../../../src/array/index.ts";
-import { type DecoderConfig, decoder } from "../../../src/models/index.ts";
+import { type DecoderConfig, decoder, type StackCache } from "../../../src/models/index.ts";
 import { parameterCount } from "../../../src/nn/index.ts";
 
 const attention = { mixer: { kind: "attention", heads: 2 } } as const;
@@ -57,7 +57,10 @@ for (const [name, config] of Object.entries(variants)) {
     it("gives token by token what it gives for the whole sequence", async () => {
       const params = await evaluate(model.init(key(1)));
       const whole = toNested(await compile(model.apply)(params, tokens)) as number[][][];
-      const run = compile(model.extend);
+      const run = compile((p: typeof params, x: Tensor, before: StackCache, seen: Tensor) => {
+        const [hidden, after] = model.extend(p, x, before, seen);
+        return [model.logits(p, hidden), after] as const;
+      });
       let cache = await evaluate(model.cache({ batch: 2, length: 8 }));
       for (let t = 0; t < 7; t++) {
         const column = tensor(Int32Array.of(...[0, 7].map((row) => Number(tokens.data[row + t]))), { shape: [2, 1] });

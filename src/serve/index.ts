@@ -1,0 +1,3 @@
+/** Text from models. */
+export { type GeneratedStep, type GenerateOptions, generate } from "./generate.ts";
+export { checkSampling, type SampleOptions, sample } from "./sample.ts";

@@ -1,0 +1,194 @@
+/** Language models compared at equal cost: the same tokens, the same search of learning rates, the same seeds. */
+import { flatten, key } from "../array/index.ts";
+import type { TokenFile } from "../data/index.ts";
+import { parameterCount } from "../nn/index.ts";
+import { type Figure, measured, type StudyContext } from "../report/index.ts";
+import { type ComparedArm, compareArms } from "./arms.ts";
+import {
+  fitLanguageModel,
+  type LanguageModel,
+  type LanguageTraining,
+  languageModelFlops,
+  scoreLanguageModel,
+} from "./language.ts";
+
+/** What every arm gets. */
+export interface LanguageBudget extends Omit<LanguageTraining, "rate" | "seed"> {
+  /** Learning rates that every arm tries, each with the first seed and in half the steps. */
+  readonly rates: readonly number[];
+  /** Windows of validation text that choose the learning rate. */
+  readonly validation: number;
+  /** Windows of test text that are reported. */
+  readonly test: number;
+}
+
+export interface CompareLanguageOptions {
+  readonly arms: { readonly [name: string]: LanguageModel };
+  readonly text: { readonly train: TokenFile; readonly validation: TokenFile; readonly test: TokenFile };
+  readonly budget: LanguageBudget;
+}
+
+/** What is kept of one trained model. */
+export interface LanguageOutcome {
+  /** Mean cross-entropy on test text in nats per token. */
+  readonly test: number;
+  /** Mean loss over the last tenth of training. */
+  readonly train: number;
+  /** Training speed, compilation left out. */
+  readonly tokensPerSecond: number;
+  /** Mean training loss over each twentieth of the steps. */
+  readonly curve: readonly number[];
+}
+
+/** What came of one arm. */
+export interface LanguageArm extends ComparedArm<LanguageOutcome> {
+  /** Trained numbers in all, and those outside the tables of embeddings and the head. */
+  readonly parameters: number;
+  readonly bodyParameters: number;
+  /** Operations for one token of products of tensors. */
+  readonly flops: { readonly inference: number; readonly training: number };
+}
+
+export type LanguageComparison = { readonly [name: string]: LanguageArm };
+
+/** Tables that grow with the vocabulary and the context, not with the model's depth. */
+const outside = /^(embedding|positions|head)\./;
+
+/**
+ * Trains and tests every arm with every seed. Arms see the same batches in the same order for a seed, so that
+ * differences are paired. Adds nothing to the report; see `languageFigures`.
+ */
+export async function compareLanguageModels(
+  context: StudyContext,
+  { arms, text, budget }: CompareLanguageOptions,
+): Promise<LanguageComparison> {
+  const { rates, validation, test, ...training } = budget;
+  const { signal } = context;
+  const train = async (model: LanguageModel, rate: number, seed: number, steps: number) => {
+    let tokensPerSecond = 0;
+    const result = await fitLanguageModel({
+      ...training,
+      steps,
+      rate,
+      seed,
+      model,
+      data: text.train,
+      signal,
+      onProgress: ({ examplesPerSecond = 0 }) => {
+        tokensPerSecond = examplesPerSecond;
+      },
+    });
+    signal.throwIfAborted();
+    return { ...result, tokensPerSecond };
+  };
+  const score = async (model: LanguageModel, params: never, file: TokenFile, windows: number) =>
+    (await scoreLanguageModel(model, params, file, { context: training.context, windows, signal })).loss;
+  const compared = await compareArms<LanguageModel, LanguageOutcome>(context, {
+    arms,
+    rates,
+    score: async (model, rate, seed) => {
+      const { params } = await train(model, rate, seed, Math.ceil(training.steps / 2));
+      return -(await score(model, params as never, text.validation, validation));
+    },
+    measure: async (model, rate, seed) => {
+      const { params, history, tokensPerSecond } = await train(model, rate, seed, training.steps);
+      return {
+        test: await score(model, params as never, text.test, test),
+        train: meanOf(history.loss.slice(-Math.ceil(training.steps / 10))),
+        tokensPerSecond,
+        curve: pieces(history.loss, 20).map(meanOf),
+      };
+    },
+  });
+  return Object.fromEntries(
+    Object.entries(arms).map(([name, model]) => {
+      const params = model.init(key(0));
+      const { leaves, paths } = flatten(params);
+      const parameters = parameterCount(params);
+      const tables = leaves.filter((_, i) => outside.test(paths[i] as string));
+      const bodyParameters = parameters - tables.reduce((total, { size }) => total + size, 0);
+      return [
+        name,
+        {
+          ...(compared[name] as ComparedArm<LanguageOutcome>),
+          parameters,
+          bodyParameters,
+          flops: languageModelFlops(model, training.context),
+        },
+      ];
+    }),
+  );
+}
+
+const meanOf = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0) / Math.max(1, values.length);
+
+/** Up to `count` pieces of nearly equal length, none empty. */
+const pieces = (values: readonly number[], count: number): number[][] => {
+  const parts = Math.min(count, values.length);
+  return Array.from({ length: parts }, (_, i) =>
+    values.slice(Math.floor((i * values.length) / parts), Math.floor(((i + 1) * values.length) / parts)),
+  );
+};
+
+/** Values of one figure of an arm, one for each seed. */
+export const testLosses = (comparison: LanguageComparison, name: string): readonly number[] =>
+  (comparison[name] as LanguageArm).outcomes.map(({ test }) => test);
+
+/** A table of all arms and the curves of their training, for the report. `tokens`: those of one training. */
+export function languageFigures(comparison: LanguageComparison, { steps, batch, context }: LanguageBudget): Figure[] {
+  const arms = Object.entries(comparison);
+  const text = (values: readonly number[], digits: number) => {
+    const { mean, std } = measured(values);
+    return `${mean.toFixed(digits)} ± ${std.toFixed(digits)}`;
+  };
+  return [
+    {
+      kind: "table",
+      title: "All language models",
+      caption: `Mean and standard deviation over seeds after ${(steps * batch * context).toLocaleString("en")} tokens. Operations are those of products, for one token.`,
+      columns: [
+        "model",
+        "test loss, nats/token",
+        "training loss",
+        "parameters",
+        "without embeddings",
+        "inference MFLOP",
+        "training MFLOP",
+        "tokens/s",
+        "learning rate",
+      ],
+      rows: arms.map(([name, { outcomes, parameters, bodyParameters, flops, rate }]) => [
+        name,
+        text(
+          outcomes.map(({ test }) => test),
+          3,
+        ),
+        text(
+          outcomes.map(({ train }) => train),
+          3,
+        ),
+        parameters,
+        bodyParameters,
+        Number((flops.inference / 1e6).toPrecision(3)),
+        Number((flops.training / 1e6).toPrecision(3)),
+        text(
+          outcomes.map(({ tokensPerSecond }) => tokensPerSecond),
+          0,
+        ),
+        rate,
+      ]),
+    },
+    {
+      kind: "lines",
+      title: "Training",
+      caption: "Training loss of the first seed, averaged over twentieths of the steps.",
+      x: { label: "steps" },
+      y: { label: "nats per token" },
+      series: arms.map(([name, { outcomes }]) => {
+        const curve = outcomes[0]?.curve ?? [];
+        return { name, points: curve.map((y, i) => ({ x: ((i + 0.5) * steps) / curve.length, y })) };
+      }),
+    },
+  ];
+}

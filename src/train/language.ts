@@ -1,0 +1,159 @@
+/** Training and scoring of language models. */
+import { flopCount, key, mean, slice, sum, type Tensor, type Tree, valueAndGrad, zeros } from "../array/index.ts";
+import type { TokenFile } from "../data/index.ts";
+import type { Layer, Mode } from "../nn/index.ts";
+import type { AdamWState } from "./adamw.ts";
+import { adamW } from "./adamw.ts";
+import { clipped } from "./clip.ts";
+import { type FitOptions, type FitResult, fit } from "./fit.ts";
+import { crossEntropy } from "./losses.ts";
+import { cosine, type Schedule, warmup } from "./schedules.ts";
+import { evaluationWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
+import { totalOver } from "./total.ts";
+
+/** A model that gives logits `[batch, time, vocabulary]` of the token after each of `tokens: [batch, time]`. */
+export type LanguageModel<P extends Tree = Tree> = Layer<P>;
+
+/** Tokens and, one place further, the tokens to predict: `[batch, context + 1]` gives two times `[batch, context]`. */
+export const inputsAndTargets = (tokens: Tensor): readonly [inputs: Tensor, targets: Tensor] => {
+  const context = (tokens.shape[1] as number) - 1;
+  const cut = (from: number): Tensor => slice(tokens, { starts: [from], stops: [from + context], axes: [1] });
+  return [cut(0), cut(1)];
+};
+
+/** Cross-entropy of each next token in nats: `tokens: [batch, context + 1]` gives `[batch, context]`. */
+export function tokenLosses<P extends Tree>(model: LanguageModel<P>, params: P, tokens: Tensor, mode?: Mode): Tensor {
+  const [inputs, targets] = inputsAndTargets(tokens);
+  return crossEntropy(model.apply(params, inputs, mode), targets, { reduction: "none" });
+}
+
+/** How language models are trained here. */
+export interface LanguageTraining {
+  readonly steps: number;
+  /** Sequences in a step. */
+  readonly batch: number;
+  /** Tokens of a sequence that are predicted. */
+  readonly context: number;
+  /** The highest learning rate: after a linear rise over `warmup` of the steps it falls as a cosine to a tenth. */
+  readonly rate: number;
+  /** Share of the steps over which the rate rises; 0.05 by default. */
+  readonly warmup?: number;
+  /** 0.1 by default; vectors such as biases and norms do not decay. */
+  readonly weightDecay?: number;
+  /** Largest norm of the gradient; 1 by default. */
+  readonly clip?: number;
+  /** Seed of weights, batches and dropout; 0 by default. */
+  readonly seed?: number;
+}
+
+/** The learning rate of `LanguageTraining` by step. */
+export const languageSchedule = ({ rate, steps, warmup: share = 0.05 }: LanguageTraining): Schedule => {
+  const rise = Math.max(1, Math.round(share * steps));
+  return warmup(rise, cosine({ from: rate, to: rate / 10, steps: Math.max(1, steps - rise) }));
+};
+
+export interface FitLanguageOptions<P extends Tree>
+  extends LanguageTraining,
+    Pick<
+      FitOptions<P, TokenBatch, AdamWState>,
+      "signal" | "onProgress" | "checkpoint" | "metricsFile" | "evaluate" | "stepsPerRun"
+    > {
+  readonly model: LanguageModel<P>;
+  readonly data: TokenFile;
+  /** Parameters to start from; new ones by default. */
+  readonly params?: P;
+}
+
+/**
+ * Trains a language model by AdamW (β₂ 0.95, as is usual for transformers) on next-token cross-entropy. Rejects and
+ * resumes as `fit` does.
+ */
+export function fitLanguageModel<P extends Tree>(options: FitLanguageOptions<P>): Promise<FitResult<P, AdamWState>> {
+  const { model, data, params, steps, batch, context, weightDecay = 0.1, clip = 1, seed = 0 } = options;
+  const { rate: _rate, warmup: _warmup, ...rest } = options;
+  return fit({
+    ...rest,
+    params: params ?? model.init(key(seed)),
+    data: tokenBatches(data, { batch, context, seed }),
+    loss: (weights: P, { tokens }: TokenBatch, { key }) =>
+      mean(tokenLosses(model, weights, tokens, { training: true, key })),
+    optimizer: clipped(
+      adamW({
+        learningRate: languageSchedule(options),
+        beta2: 0.95,
+        weightDecay,
+        decay: (_, weight) => weight.rank > 1,
+      }),
+      clip,
+    ),
+    steps,
+    seed,
+  });
+}
+
+export interface ScoreLanguageOptions {
+  /** Tokens of a window that are predicted. */
+  readonly context: number;
+  /** Windows that are scored at once; 16 by default. */
+  readonly batch?: number;
+  /** Score at most so many windows, spread evenly over the file; all by default. */
+  readonly windows?: number;
+  /** Stops between batches, once it is aborted, by rejecting with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How well a language model predicts a text. */
+export interface LanguageScore {
+  /** Mean cross-entropy in nats per token. */
+  readonly loss: number;
+  /** `exp(loss)`. */
+  readonly perplexity: number;
+  /** Tokens that were predicted. */
+  readonly tokens: number;
+}
+
+/**
+ * Mean cross-entropy over consecutive windows of a text, each predicted from its own beginning only. Tokens after the
+ * last whole window are left out.
+ */
+export async function scoreLanguageModel<P extends Tree>(
+  model: LanguageModel<P>,
+  params: P,
+  data: TokenFile,
+  { context, batch = 16, windows = Number.POSITIVE_INFINITY, signal }: ScoreLanguageOptions,
+): Promise<LanguageScore> {
+  const all = evaluationWindows(data, context);
+  const count = Math.min(all.count, windows);
+  const { loss } = await totalOver(
+    (weights: P, { tokens }: TokenBatch) => ({ loss: sum(tokenLosses(model, weights, tokens)) }),
+    params,
+    {
+      count,
+      piece: Math.min(batch, count),
+      batch: (start, size) => ({
+        tokens: all.take(Array.from({ length: size }, (_, i) => Math.floor(((start + i) * all.count) / count))),
+      }),
+      ...(signal ? { signal } : {}),
+    },
+  );
+  const tokens = count * context;
+  const nats = Number(loss.data[0]) / tokens;
+  return { loss: nats, perplexity: Math.exp(nats), tokens };
+}
+
+/** Floating-point operations of products for one token, in inference and in a training step, counted in the graph. */
+export function languageModelFlops<P extends Tree>(
+  model: LanguageModel<P>,
+  context: number,
+): { readonly inference: number; readonly training: number } {
+  const params = model.init(key(0));
+  const tokens = zeros([1, context + 1], "int32");
+  const training = flopCount(
+    valueAndGrad((weights: P) => mean(tokenLosses(model, weights, tokens, { training: true, key: key(0) }))),
+    params,
+  );
+  return {
+    inference: flopCount((weights: P, x: Tensor) => tokenLosses(model, weights, x), params, tokens) / context,
+    training: training / context,
+  };
+}
