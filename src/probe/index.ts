@@ -15,3 +15,4 @@ export {
   routedScores,
   usageEntropy,
 } from "./routing.ts";
+export { linearCka, localNeighborhoodSimilarity, type NeighborhoodOptions } from "./similarity.ts";
