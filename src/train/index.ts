@@ -42,7 +42,6 @@ export {
 } from "./loop.ts";
 export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
 export { type Match, type MatchOptions, matchBudget } from "./match.ts";
-export { type Match, type MatchOptions, matchBudget } from "./match.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";
 export {
   type BestScore,
