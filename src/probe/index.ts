@@ -1,5 +1,6 @@
 /** Measurements on models. */
 
+export { type BleuOptions, type BleuScore, bleu } from "./bleu.ts";
 export {
   type ReconstructionScore,
   reconstructImages,
