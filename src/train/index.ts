@@ -30,6 +30,7 @@ export {
   languageFigures,
   testLosses,
 } from "./language-arms.ts";
+export { type LanguageSetting, languageSettings, languageText } from "./language-setting.ts";
 export {
   type BatchSource,
   type History,

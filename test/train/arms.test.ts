@@ -1,27 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { StudyContext } from "../../src/report/index.ts";
 import { compareArms, DivergedError } from "../../src/train/index.ts";
-
-function context(seeds: readonly number[]) {
-  const kept = new Map<string, unknown>();
-  const notes: string[] = [];
-  const progress: { stage: string; done: number; total: number }[] = [];
-  const study: Pick<StudyContext, "seeds" | "overSeeds" | "remember" | "progress" | "note"> = {
-    seeds,
-    overSeeds: async (fn) => {
-      const results = [];
-      for (const [i, seed] of seeds.entries()) results.push(await fn(seed, i));
-      return results;
-    },
-    remember: async (key, fn) => {
-      if (!kept.has(key)) kept.set(key, await fn());
-      return kept.get(key) as Awaited<ReturnType<typeof fn>>;
-    },
-    progress: (at) => progress.push(at),
-    note: (text) => notes.push(text),
-  };
-  return { study, kept, notes, progress };
-}
+import { memoryContext } from "../report/context.ts";
 
 describe("compareArms", () => {
   const arms = { low: 0.2, high: 0.3 };
@@ -31,7 +10,7 @@ describe("compareArms", () => {
   const measure = async (arm: number, rate: number, seed: number) => ({ arm, rate, seed });
 
   it("gives every arm the rate that is best for it and one outcome for each seed", async () => {
-    const { study, notes, progress } = context([5, 7]);
+    const { context: study, notes, progress } = memoryContext({ seeds: [5, 7] });
     const { low, high } = await compareArms(study, { arms, rates, score, measure });
     expect(low).toEqual({ rate: 0.2, outcomes: [5, 7].map((seed) => ({ arm: 0.2, rate: 0.2, seed })) });
     expect(high?.rate).toBe(0.3);
@@ -41,7 +20,7 @@ describe("compareArms", () => {
   });
 
   it("searches with the first seed only, and not again what is remembered", async () => {
-    const { study, kept, progress } = context([5, 7]);
+    const { context: study, kept, progress } = memoryContext({ seeds: [5, 7] });
     const searched: number[] = [];
     const search = async (arm: number, rate: number, seed: number) => {
       searched.push(seed);
@@ -66,9 +45,11 @@ describe("compareArms", () => {
     };
     const options = { arms: { low: 0.1 }, rates, measure };
     const diverging = failing(new DivergedError("the loss is NaN", 3, ""));
-    const { low } = await compareArms(context([0]).study, { ...options, score: diverging });
+    const { low } = await compareArms(memoryContext({ seeds: [0] }).context, { ...options, score: diverging });
     expect(low?.rate).toBe(0.2);
     const broken = failing(new Error("no such file"));
-    await expect(compareArms(context([0]).study, { ...options, score: broken })).rejects.toThrow("no such file");
+    await expect(compareArms(memoryContext({ seeds: [0] }).context, { ...options, score: broken })).rejects.toThrow(
+      "no such file",
+    );
   });
 });
