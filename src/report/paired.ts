@@ -1,0 +1,66 @@
+/** Two lists of results, one of each for every seed, compared seed by seed. */
+import { average } from "./summary.ts";
+
+/** How `a` differs from `b` over seeds. */
+export interface PairedDifference {
+  /** `a - b` of each seed. */
+  readonly values: readonly number[];
+  /** Mean of the differences. */
+  readonly mean: number;
+  /** 95 % interval of the mean, by the percentiles of bootstrap resamples of the seeds. */
+  readonly low: number;
+  readonly high: number;
+  /** Share of the seeds whose difference has the sign of the mean; 0 if the mean is 0. */
+  readonly agreeing: number;
+}
+
+/** Up to so many seeds, all resamples are formed; from then on some are drawn. */
+const ALL = 6;
+const DRAWN = 20_000;
+
+/**
+ * Compares two arms that were run with the same seeds, so that what a seed does to both cancels out. The same numbers
+ * always give the same interval. With few seeds a bootstrap interval is narrower than it should be, for three seeds no
+ * wider than from the least to the largest difference: verdicts rest on the t interval of `verdictOf`. A single seed has
+ * an infinite interval. Throws one sentence unless both lists have the same length of at least 1.
+ * Source: Efron 1979, "Bootstrap methods: another look at the jackknife".
+ */
+export function pairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
+  if (a.length !== b.length || a.length === 0)
+    throw new RangeError(
+      `pairedDifference: expected as many results of one arm as of the other, at least 1, got ${a.length} and ${b.length}`,
+    );
+  const values = a.map((value, i) => value - (b[i] as number));
+  const mean = average(values);
+  const agreeing = values.filter((v) => v * mean > 0).length / values.length;
+  const [low, high] = intervalOf(values);
+  return { values, mean, low, high, agreeing };
+}
+
+function intervalOf(values: readonly number[]): readonly [low: number, high: number] {
+  const count = values.length;
+  if (count === 1) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const resamples = count <= ALL ? count ** count : DRAWN;
+  const next = count <= ALL ? (resample: number, place: number) => digit(resample, place, count) : drawnFrom(count);
+  const means = Float64Array.from({ length: resamples }, (_, resample) => {
+    let total = 0;
+    for (let place = 0; place < count; place++) total += values[next(resample, place)] as number;
+    return total / count;
+  }).sort();
+  const percentile = (share: number) => means[Math.round(share * (resamples - 1))] as number;
+  return [percentile(0.025), percentile(0.975)];
+}
+
+/** A digit of a number written with this base: counting through all numbers gives all resamples. */
+const digit = (value: number, place: number, base: number): number => Math.floor(value / base ** place) % base;
+
+/** Whole numbers below `count` from a fixed xorshift sequence (Marsaglia 2003). */
+function drawnFrom(count: number): () => number {
+  let state = 0x9e3779b9;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return Math.floor(((state >>> 0) / 2 ** 32) * count);
+  };
+}
