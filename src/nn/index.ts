@@ -92,4 +92,5 @@ export {
 export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
 export * from "./quantizers/index.ts";
+export { type RandomProjectionOptions, randomProjection } from "./random-projection.ts";
 export { type RotaryOptions, rotary } from "./rotary.ts";
