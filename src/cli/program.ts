@@ -5,6 +5,8 @@ import { devices } from "../array/runtime/runtime.ts";
 import { fileError } from "../data/files.ts";
 import { type Library, library, UnknownPaperError } from "../papers/index.ts";
 import { scales } from "../report/study.ts";
+import type { EvalFlags } from "./eval.ts";
+import type { GenerateFlags } from "./generate.ts";
 import type { RunFlags } from "./run.ts";
 import type { TrainFlags } from "./train.ts";
 
@@ -153,6 +155,39 @@ function programFor(papers: Library): Command {
     .option("--quiet", "no progress")
     .option("--json", "print the result as JSON, and nothing else on standard output")
     .action(async (options: TrainFlags) => (await import("./train.ts")).train(options, trainArguments(options)));
+
+  program
+    .command("eval <model>")
+    .description("score a model on text: perplexity, bits per byte, speed")
+    .option("--text <name>", "a corpus by name, or a text file or folder (default: the books and speeches)")
+    .addOption(
+      new Option("--part <part>", "which part of the corpus")
+        .choices(["train", "validation", "test", "all"])
+        .default("validation"),
+    )
+    .option("--context <n>", "positions that the model sees (default: all it has)", count)
+    .option("--windows <n>", "score so many windows, spread evenly over the text (default: all)", count)
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--json", "print JSON")
+    .action(async (model: string, options: EvalFlags) => (await import("./eval.ts")).evaluateModel(model, options));
+
+  program
+    .command("generate <model>")
+    .description("go on with a text")
+    .option("--prompt <text>", "the text to go on with", "")
+    .option("--tokens <n>", "new tokens at most", count, 200)
+    .option("--temperature <x>", "0 takes the likeliest token; higher is bolder", number, 0.8)
+    .option("--top-k <n>", "choose among the n likeliest tokens", count)
+    .option("--top-p <share>", "choose among the likeliest tokens that have this probability together", number)
+    .option("--stop <text...>", "texts that end it")
+    .addOption(new Option("--seed <n>", "seed of the choices").argParser(seed).default(0))
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--json", "print JSON")
+    .action(async (model: string, options: GenerateFlags) =>
+      (await import("./generate.ts")).generateFrom(model, options),
+    );
 
   return program;
 }

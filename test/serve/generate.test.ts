@@ -100,8 +100,9 @@ describe("sample", () => {
   };
   const probabilities = async (temperature: number): Promise<number[]> =>
     toNested(await evaluate(softmax(mul(tensor(logits), 1 / temperature)))) as number[];
-  const near = (a: number[], b: number[]) =>
-    a.forEach((value, i) => expect(Math.abs(value - (b[i] as number))).toBeLessThan(0.03));
+  const near = (a: number[], b: number[]): void => {
+    for (const [i, value] of a.entries()) expect(Math.abs(value - (b[i] as number))).toBeLessThan(0.03);
+  };
 
   it("draws with the probabilities of the logits at a temperature", async () => {
     near(await shares({}), await probabilities(1));

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { evaluate, key } from "../../src/array/index.ts";
+import { decoder, loadTokenizer, trainTokenizer } from "../../src/models/index.ts";
+import { type GenerateTextOptions, generateText, type TextPiece } from "../../src/serve/index.ts";
+
+const tokenizer = await loadTokenizer(trainTokenizer(["the whale, the sea, and the whale again"], { vocabulary: 280 }));
+const model = decoder({
+  vocabulary: tokenizer.vocabularySize,
+  context: 32,
+  width: 16,
+  blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }]],
+});
+const params = await evaluate(model.init(key(0)));
+
+const pieces = async (prompt: string, options: Partial<GenerateTextOptions> = {}): Promise<TextPiece[]> => {
+  const all: TextPiece[] = [];
+  for await (const piece of generateText({ model, params, tokenizer }, prompt, { maxTokens: 12, seed: 1, ...options }))
+    all.push(piece);
+  return all;
+};
+const textOf = (all: readonly TextPiece[]): string => all.map(({ text }) => text).join("");
+
+describe("generateText", () => {
+  it("gives pieces that make up the decoded text, never half a character", async () => {
+    const all = await pieces("the whale");
+    expect(all.at(-1)).toMatchObject({ tokens: 12, finish: "length" });
+    // A new model draws bytes almost evenly, so that many are no characters; only the end may hold such.
+    for (const { text } of all.slice(0, -1)) expect(text.endsWith("\ufffd")).toBe(false);
+    expect(textOf(all).length).toBeGreaterThan(0);
+  });
+
+  it("ends before a stop text, wherever pieces are cut", async () => {
+    const whole = textOf(await pieces("the whale"));
+    for (const [from, to] of [
+      [3, 4],
+      [2, 6],
+      [0, 1],
+    ] as const) {
+      const stop = whole.slice(from, to);
+      const stopped = await pieces("the whale", { stop: [stop, "never occurs"] });
+      expect(textOf(stopped)).toBe(whole.slice(0, whole.indexOf(stop)));
+      expect(stopped.at(-1)?.finish).toBe("stop");
+    }
+  });
+
+  it("holds back what could be the beginning of a stop text, and gives it when it is not", async () => {
+    const whole = textOf(await pieces("the whale"));
+    const all = await pieces("the whale", { stop: [`${whole.slice(1, 4)}\u0001`] });
+    expect(textOf(all)).toBe(whole);
+  });
+
+  it("keeps the end of a prompt that is too long, and starts from nothing with an empty one", async () => {
+    const long = "the sea and the whale ".repeat(20);
+    expect((await pieces(long)).at(-1)?.tokens).toBe(12);
+    expect((await pieces("")).at(-1)?.tokens).toBeGreaterThan(0);
+    expect(textOf(await pieces(`never seen ${long}`))).toBe(textOf(await pieces(long)));
+  });
+
+  it("refuses an empty stop text", async () => {
+    await expect(pieces("a", { stop: [""] })).rejects.toThrow("a stop text must not be empty");
+  });
+});
