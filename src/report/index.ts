@@ -14,7 +14,7 @@ export {
 export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
 export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 export type { Machine } from "./machine.ts";
-export { type PairedDifference, pairedDifference } from "./paired.ts";
+export { type PairedDifference, pairedDifference, pairedMeasurement } from "./paired.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
 export {

@@ -1,5 +1,7 @@
 /** Two lists of results, one of each for every seed, compared seed by seed. */
-import { average } from "./summary.ts";
+import type { Measurement } from "./claim.ts";
+import { formatNumber } from "./format.ts";
+import { average, measured } from "./summary.ts";
 
 /** How `a` differs from `b` over seeds. */
 export interface PairedDifference {
@@ -35,6 +37,18 @@ export function pairedDifference(a: readonly number[], b: readonly number[]): Pa
   const agreeing = values.filter((v) => v * mean > 0).length / values.length;
   const [low, high] = intervalOf(values);
   return { values, mean, low, high, agreeing };
+}
+
+/** The differences as the measurement of a claim, with the bootstrap interval and the seeds that agree as its note. */
+export function pairedMeasurement(a: readonly number[], b: readonly number[]): Measurement {
+  const { values, mean, low, high, agreeing } = pairedDifference(a, b);
+  const count = values.length;
+  if (count === 1) return measured(values);
+  const sign = mean < 0 ? "below" : "above";
+  return {
+    ...measured(values),
+    note: `bootstrap: ${formatNumber(low)} to ${formatNumber(high)}; ${sign} 0 with ${Math.round(agreeing * count)} of ${count} seeds`,
+  };
 }
 
 function intervalOf(values: readonly number[]): readonly [low: number, high: number] {

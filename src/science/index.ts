@@ -9,4 +9,5 @@ export {
   type SquareMatrix,
   type Vector,
 } from "./flows.ts";
+export { attraction, drift, type Particles } from "./particles.ts";
 export { type Flow, integrate, lieTrotter, strang } from "./splitting.ts";

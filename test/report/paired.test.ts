@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { pairedDifference } from "../../src/report/index.ts";
+import { pairedDifference, pairedMeasurement } from "../../src/report/index.ts";
 import { numbers } from "../nn/reference.ts";
 
 describe("pairedDifference", () => {
@@ -45,5 +45,16 @@ describe("pairedDifference", () => {
   it("refuses lists that are not paired", () => {
     expect(() => pairedDifference([1], [1, 2])).toThrow("at least 1, got 1 and 2");
     expect(() => pairedDifference([], [])).toThrow("at least 1, got 0 and 0");
+  });
+});
+
+describe("pairedMeasurement", () => {
+  it("is the measurement of the differences, with the interval and the seeds that agree in words", () => {
+    const { values, mean, std, note } = pairedMeasurement([1, 2, 4], [2, 4, 3]);
+    expect(values).toEqual([-1, -2, 1]);
+    expect(mean).toBeCloseTo(-2 / 3, 12);
+    expect(std).toBeCloseTo(Math.sqrt(7 / 3), 12);
+    expect(note).toBe("bootstrap: -1.667 to 0.3333; below 0 with 2 of 3 seeds");
+    expect(pairedMeasurement([1], [2]).note).toBeUndefined();
   });
 });
