@@ -31,6 +31,7 @@ export {
   testLosses,
 } from "./language-arms.ts";
 export { type LanguageSetting, languageSettings, languageText } from "./language-setting.ts";
+export { type GradientTimesOptions, gradientTimes } from "./language-times.ts";
 export {
   type BatchSource,
   type History,
