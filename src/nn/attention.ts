@@ -1,13 +1,21 @@
 /** Attention over positions, with several heads. */
 import {
   add,
+  and,
   arange,
   cast,
+  div,
+  full,
   less,
   matmul,
+  maximum,
   mul,
+  not,
+  relu,
   reshape,
   softmax,
+  sqrt,
+  sum,
   type Tensor,
   transpose,
   where,
@@ -21,7 +29,17 @@ import { type LinearParams, linear } from "./linear.ts";
 import { type TokenMixer, visibleInCache, writeCache } from "./mixers/mixer.ts";
 import { type RotaryOptions, rotary as rotate } from "./rotary.ts";
 
+/**
+ * What makes weights of scores: `softmax`; `relu`, divided by √(n/2) of the n keys that a query sees, which gives values of
+ * unit variance back with unit variance when scores are standard normal; `reluMean`, divided by n; `reluSum`, as it is.
+ * Sources: Vaswani et al. 2017, arXiv:1706.03762; Shen et al. 2023, arXiv:2302.06461; Wortsman et al. 2023, arXiv:2309.08586.
+ */
+export type AttentionWeights = (typeof attentionWeights)[number];
+export const attentionWeights = ["softmax", "relu", "reluMean", "reluSum"] as const;
+
 export interface AttendOptions {
+  /** What makes weights of scores; softmax by default. */
+  readonly weights?: AttentionWeights;
   /** Positions see themselves and earlier ones only; with more keys than queries, the last query sees all. */
   readonly causal?: boolean;
   /** A bool tensor that broadcasts to `[..., heads, time, keys]`: false where a query must not see a key. */
@@ -45,7 +63,7 @@ export function attend(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { causal = false, mask, dropout = 0, mode }: AttendOptions = {},
+  { weights: kind = "softmax", causal = false, mask, dropout = 0, mode }: AttendOptions = {},
 ): Tensor {
   const [heads, time, width] = q.shape.slice(-3) as [number, number, number];
   const [groups, keys] = k.shape.slice(-3) as [number, number];
@@ -62,15 +80,49 @@ export function attend(
     matmul(reshape(q, [...outer, groups, (heads / groups) * time, width]), k, { transposeB: true }),
     [...outer, heads, time, keys],
   );
-  let visible = mul(scores, 1 / Math.sqrt(width));
-  if (causal && time > 1) {
-    const later = less(reshape(arange({ start: keys - time, stop: keys }), [time, 1]), arange(keys));
-    visible = add(visible, cast(where(later, MASKED, 0), q.dtype));
-  }
-  if (mask) visible = where(mask, visible, MASKED);
-  const weights = drop(softmax(visible), dropout, mode);
+  const scaled = mul(scores, 1 / Math.sqrt(width));
+  const weights = drop(
+    kind === "softmax" ? softmaxWeights(scaled, causal, mask) : reluWeights(scaled, kind, causal, mask),
+    dropout,
+    mode,
+  );
   const mixed = matmul(reshape(weights, [...outer, groups, (heads / groups) * time, keys]), v);
   return reshape(mixed, [...outer, heads, time, v.shape.at(-1) as number]);
+}
+
+/** Keys that lie after a query: bool `[time, keys]`, where the last query sees all. */
+const laterKeys = (time: number, keys: number): Tensor =>
+  less(reshape(arange({ start: keys - time, stop: keys }), [time, 1]), arange(keys));
+
+function softmaxWeights(scores: Tensor, causal: boolean, mask: Tensor | undefined): Tensor {
+  const [time, keys] = scores.shape.slice(-2) as [number, number];
+  let visible = scores;
+  if (causal && time > 1) visible = add(visible, cast(where(laterKeys(time, keys), MASKED, 0), scores.dtype));
+  if (mask) visible = where(mask, visible, MASKED);
+  return softmax(visible);
+}
+
+/** Weights of keys by themselves: a query may give weight to none. */
+function reluWeights(
+  scores: Tensor,
+  kind: Exclude<AttentionWeights, "softmax">,
+  causal: boolean,
+  mask: Tensor | undefined,
+): Tensor {
+  const [time, keys] = scores.shape.slice(-2) as [number, number];
+  let weights = relu(scores);
+  let seen = full([time, 1], keys, scores.dtype);
+  if (causal && time > 1) {
+    weights = where(laterKeys(time, keys), 0, weights);
+    seen = cast(reshape(arange({ start: keys - time + 1, stop: keys + 1 }), [time, 1]), scores.dtype);
+  }
+  if (mask) {
+    weights = where(mask, weights, 0);
+    const both = causal && time > 1 ? and(mask, not(laterKeys(time, keys))) : mask;
+    seen = maximum(sum(cast(both, scores.dtype), { axis: -1, keepDims: true }), 1);
+  }
+  if (kind === "reluSum") return weights;
+  return div(weights, kind === "reluMean" ? seen : sqrt(mul(seen, 0.5)));
 }
 
 export interface AttentionOptions<B extends boolean = true> {
@@ -82,6 +134,8 @@ export interface AttentionOptions<B extends boolean = true> {
   readonly kvHeads?: number;
   /** Extent of a head; `width/heads` by default. */
   readonly headWidth?: number;
+  /** What makes weights of scores; softmax by default. */
+  readonly weights?: AttentionWeights;
   /** Positions see themselves and earlier ones only; false by default. */
   readonly causal?: boolean;
   /** Rotates queries and keys by position, if given: `{}` for the defaults of `rotary`. */
@@ -120,6 +174,7 @@ export function multiHeadAttention<const B extends boolean = true>(
     heads,
     kvHeads = heads,
     headWidth = width / heads,
+    weights = "softmax",
     causal = false,
     rotary,
     dropout = 0,
@@ -158,13 +213,13 @@ export function multiHeadAttention<const B extends boolean = true>(
   };
   const whole = compose(parts, (bound, x: Tensor, mode) => {
     const [q, k, v] = project(bound, x);
-    return bound.output(joinHeads(attend(q, k, v, { causal, dropout, mode: modeOf(mode, "dropout") })));
+    return bound.output(joinHeads(attend(q, k, v, { weights, causal, dropout, mode: modeOf(mode, "dropout") })));
   });
   const piece = compose(parts, (bound, { x, cache, seen }: { x: Tensor; cache: AttentionCache; seen: Tensor }) => {
     const [q, k, v] = project(bound, x, seen);
     const [keys, values] = [writeCache(cache.keys, k, seen), writeCache(cache.values, v, seen)];
     const mask = visibleInCache(seen, x.shape[1] as number, keys.shape[2] as number);
-    return [bound.output(joinHeads(attend(q, keys, values, { mask }))), { keys, values }] as const;
+    return [bound.output(joinHeads(attend(q, keys, values, { weights, mask }))), { keys, values }] as const;
   });
   return {
     ...whole,

@@ -6,11 +6,14 @@ export {
   type AttentionCache,
   type AttentionOptions,
   type AttentionParams,
+  type AttentionWeights,
   attend,
+  attentionWeights,
   joinHeads,
   multiHeadAttention,
   splitHeads,
 } from "./attention.ts";
+export { entropyMargin, rowSumPenalty } from "./attention-penalties.ts";
 export {
   type ConvolutionOptions,
   convolution,
@@ -50,6 +53,7 @@ export {
 } from "./ffn/fast-feed-forward.ts";
 export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
 export { type HourglassOptions, type HourglassParams, hourglassFfn } from "./ffn/hourglass.ts";
+export { type KeyValueMemoryOptions, type KeyValueMemoryParams, keyValueMemory } from "./ffn/key-value-memory.ts";
 export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
 export {

@@ -7,6 +7,7 @@ import {
   ffn,
   gatedFfn,
   hourglassFfn,
+  keyValueMemory,
   oneLayerFfn,
   threeLayerFfn,
 } from "../../nn/index.ts";
@@ -51,6 +52,11 @@ export const ffns = {
     ({ activation, ...options }, { width, init }) =>
       hourglassFfn({ width, init, ...options, ...(activation ? { activation: activations[activation] } : {}) }),
     { hasNorm: true },
+  ),
+  /** `keyValueMemory`: ReLU or softmax over slots. */
+  memory: kind(
+    { slots: count, weights: z.enum(["relu", "softmax"]).default("relu"), normalized: z.boolean().default(false) },
+    (options, { width, init }) => keyValueMemory({ width, init, ...options }),
   ),
 } as const;
 

@@ -1,6 +1,6 @@
 /** The layers that mix positions, by name. */
 import { z } from "zod";
-import { multiHeadAttention } from "../../nn/index.ts";
+import { attentionWeights, multiHeadAttention } from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind, rate } from "./family.ts";
 
 export const mixers = {
@@ -10,6 +10,7 @@ export const mixers = {
       heads: count,
       kvHeads: count.optional(),
       headWidth: count.optional(),
+      weights: z.enum(attentionWeights).default("softmax"),
       bias: z.boolean().default(true),
       dropout: rate.default(0),
     },
