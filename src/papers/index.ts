@@ -17,6 +17,7 @@ export interface Library {
 /** Papers that run, by slug. A study is loaded when it is asked for, so that listing papers stays quick. */
 export const studies: Library["studies"] = {
   "fast-feedforward": async () => (await import("./fast-feedforward.ts")).default as unknown as Study,
+  "macaron-net": async () => (await import("./macaron-net.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 

@@ -46,7 +46,7 @@ export function linearFlow(matrix: SquareMatrix): Flow<Vector> {
       if (known.size > 8) known.clear();
       known.set(step, exponential);
     }
-    return exponential.map((row) => row.reduce((total, v, j) => total + v * (x[j] as number), 0));
+    return matrixVector(exponential, x);
   };
 }
 
@@ -69,10 +69,15 @@ export function matrixExponential(matrix: SquareMatrix): SquareMatrix {
   // Horner's rule: I + A(I + A/2·(I + A/3·(...))).
   let sum = identity;
   for (let k = TERMS; k >= 1; k--)
-    sum = product(small, sum).map((row, i) => row.map((v, j) => v / k + (identity[i]?.[j] as number)));
-  for (let i = 0; i < halvings; i++) sum = product(sum, sum);
+    sum = matrixProduct(small, sum).map((row, i) => row.map((v, j) => v / k + (identity[i]?.[j] as number)));
+  for (let i = 0; i < halvings; i++) sum = matrixProduct(sum, sum);
   return sum;
 }
 
-const product = (a: SquareMatrix, b: SquareMatrix): SquareMatrix =>
+/** `A·x`. */
+export const matrixVector = (a: SquareMatrix, x: Vector): Vector =>
+  a.map((row) => row.reduce((total, v, j) => total + v * (x[j] as number), 0));
+
+/** `A·B` of two square matrices. */
+export const matrixProduct = (a: SquareMatrix, b: SquareMatrix): SquareMatrix =>
   a.map((row) => b.map((_, j) => row.reduce((total, v, k) => total + v * (b[k]?.[j] as number), 0)));

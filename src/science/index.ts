@@ -5,6 +5,8 @@ export {
   type Field,
   linearFlow,
   matrixExponential,
+  matrixProduct,
+  matrixVector,
   rungeKutta4,
   type SquareMatrix,
   type Vector,
