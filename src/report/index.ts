@@ -15,6 +15,7 @@ export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from 
 export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 export type { Machine } from "./machine.ts";
 export { type PairedDifference, pairedDifference, pairedMeasurement } from "./paired.ts";
+export { fitPowerLaw, type PowerLaw } from "./power-law.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
 export {
