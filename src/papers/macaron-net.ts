@@ -2,7 +2,15 @@
 import { key } from "../array/index.ts";
 import { type DecoderConfig, decoder, type FfnConfig, type Sublayer } from "../models/index.ts";
 import { parameterCount } from "../nn/index.ts";
-import { exactly, measured, type Point, pairedMeasurement, paper, type StudyContext } from "../report/index.ts";
+import {
+  exactly,
+  measured,
+  type Point,
+  pairedMeasurement,
+  paper,
+  type Scale,
+  type StudyContext,
+} from "../report/index.ts";
 import {
   attraction,
   convergenceOrder,
@@ -132,6 +140,12 @@ function configsOf({ vocabulary, width, depth, heads, budget }: LanguageSetting)
 type Arm = keyof ReturnType<typeof configsOf>;
 
 const parametersOf = (config: DecoderConfig): number => parameterCount(decoder(config).init(key(0)));
+
+/** The shared setting, with smaller batches for the time that five arms take. */
+function settingOf(scale: Scale): LanguageSetting {
+  const setting = languageSettings[scale];
+  return scale === "small" ? { ...setting, budget: { ...setting.budget, batch: 16, steps: 450 } } : setting;
+}
 
 async function languageArms(context: StudyContext, setting: LanguageSetting) {
   const configs = configsOf(setting);
@@ -279,7 +293,7 @@ export default paper({
   },
   seeds: { smoke: 1, small: 3, full: 5 },
   async run(context) {
-    const setting = languageSettings[context.scale];
+    const setting = settingOf(context.scale);
     const { errors, commutator, commuting } = linearProblem();
     const particleErrors = particleProblem();
     drawErrors(context, { ...errors, ...particleErrors });
