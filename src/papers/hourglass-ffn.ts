@@ -127,7 +127,8 @@ function drawImages({ figure }: StudyContext, arms: Awaited<ReturnType<typeof de
   figure({
     kind: "table",
     title: "Digits with noise",
-    caption: "Peak signal-to-noise ratio of what the networks make of test images of MNIST with noise of 0.5.",
+    caption:
+      "Peak signal-to-noise ratio of what the networks make of test images of MNIST at half resolution with noise of 0.5. The stream of the hourglass is wider than the images.",
     columns: ["network", "seeds: dB", "trained weights", "learning rate"],
     rows: Object.entries(arms).map(([name, { outcomes, rate }]) => [
       name,
