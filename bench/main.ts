@@ -7,6 +7,7 @@ import { type PeerId, peerIds } from "./engine/peers.ts";
 import { profile } from "./engine/profile.ts";
 import { reportText } from "./engine/report.ts";
 import { runEngine } from "./engine/run.ts";
+import { runTrain, type TrainBenchOptions, trainText } from "./train/run.ts";
 
 const count = (text: string): number => {
   const value = Number(text);
@@ -63,6 +64,20 @@ program
   .action(async (id: string, { shapes = false, threads }: { readonly shapes?: boolean; readonly threads: number }) => {
     const job = jobs.find((one) => one.id === id) as Job;
     process.stdout.write(`${await profile(job, threads, shapes)}\n`);
+  });
+
+program
+  .command("train")
+  .description("Training of a recipe (fourward train) beside the same model in eager PyTorch.")
+  .option("--config <file>", "the recipe", "configs/fourward-4m.json")
+  .option("--rounds <n>", "how often each is timed", count, 5)
+  .option("--steps <n>", "steps that are timed in a round", count, 8)
+  .option("--threads <n>", "threads of each system", count, availableParallelism())
+  .option("--python <path>", "an interpreter that has torch; python3 and /usr/bin/python3 are tried otherwise")
+  .option("--json", "print JSON only")
+  .action(async ({ json, ...options }: Omit<TrainBenchOptions, "log"> & { readonly json?: true }) => {
+    const report = await runTrain({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : trainText(report));
   });
 
 await program.parseAsync();
