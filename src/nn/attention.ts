@@ -5,6 +5,7 @@ import {
   arange,
   cast,
   div,
+  expandDims,
   full,
   less,
   matmul,
@@ -26,7 +27,7 @@ import { drop } from "./dropout.ts";
 import type { Initializer } from "./initializers.ts";
 import { compose, type Mode, modeOf } from "./layer.ts";
 import { type LinearParams, linear } from "./linear.ts";
-import { type TokenMixer, visibleInCache, writeCache } from "./mixers/mixer.ts";
+import { type MaskedMixer, type TokenMixer, visibleInCache, writeCache } from "./mixers/mixer.ts";
 import { type RotaryOptions, rotary as rotate } from "./rotary.ts";
 
 /**
@@ -159,6 +160,11 @@ export type AttentionParams<B extends boolean = true> = {
 /** Keys and values of the positions so far: each `[batch, kvHeads, length, headWidth]`. */
 export type AttentionCache = { readonly keys: Tensor; readonly values: Tensor };
 
+/** Attention of a sequence to itself. */
+export interface SelfAttention<B extends boolean = true>
+  extends TokenMixer<AttentionParams<B>, AttentionCache>,
+    MaskedMixer<AttentionParams<B>> {}
+
 /**
  * Multi-head self-attention: `y = concat_h(softmax(q_h·k_hᵀ/√headWidth)·v_h)·O`, with `q = x·Q`, `k = x·K`, `v = x·V`.
  * `x: [..., time, width]` gives the same shape; Q: `[width, heads·headWidth]`, K, V: `[width, kvHeads·headWidth]`,
@@ -166,9 +172,7 @@ export type AttentionCache = { readonly keys: Tensor; readonly values: Tensor };
  * through a cache of keys and values.
  * Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2; fewer key heads: Ainslie et al. 2023, arXiv:2305.13245.
  */
-export function multiHeadAttention<const B extends boolean = true>(
-  options: AttentionOptions<B>,
-): TokenMixer<AttentionParams<B>, AttentionCache> {
+export function multiHeadAttention<const B extends boolean = true>(options: AttentionOptions<B>): SelfAttention<B> {
   const {
     width,
     heads,
@@ -211,9 +215,12 @@ export function multiHeadAttention<const B extends boolean = true>(
       splitHeads(value(x), kvHeads),
     ] as const;
   };
-  const whole = compose(parts, (bound, x: Tensor, mode) => {
+  const whole = compose(parts, (bound, { x, visible }: { x: Tensor; visible?: Tensor | undefined }, mode) => {
     const [q, k, v] = project(bound, x);
-    return bound.output(joinHeads(attend(q, k, v, { weights, causal, dropout, mode: modeOf(mode, "dropout") })));
+    const mask = visible ? { mask: visibleKeys(visible) } : {};
+    return bound.output(
+      joinHeads(attend(q, k, v, { weights, causal, dropout, mode: modeOf(mode, "dropout"), ...mask })),
+    );
   });
   const piece = compose(parts, (bound, { x, cache, seen }: { x: Tensor; cache: AttentionCache; seen: Tensor }) => {
     const [q, k, v] = project(bound, x, seen);
@@ -222,7 +229,9 @@ export function multiHeadAttention<const B extends boolean = true>(
     return [bound.output(joinHeads(attend(q, keys, values, { weights, mask }))), { keys, values }] as const;
   });
   return {
-    ...whole,
+    init: whole.init,
+    apply: (params, x, mode) => whole.apply(params, { x }, mode),
+    applyVisible: (params, x, visible, mode) => whole.apply(params, { x, visible }, mode),
     cache: ({ batch, length }) => {
       const empty = zeros([batch, kvHeads, length, headWidth]);
       return { keys: empty, values: empty };
@@ -231,8 +240,11 @@ export function multiHeadAttention<const B extends boolean = true>(
       if (!causal) throw new Error("multiHeadAttention: only causal attention can be extended; give causal: true");
       return piece.apply(params, { x, cache, seen });
     },
-  } as TokenMixer<AttentionParams<B>, AttentionCache>;
+  } as SelfAttention<B>;
 }
+
+/** Keys that may be seen, bool `[batch, keys]`, for all heads and queries: `[batch, 1, 1, keys]`. */
+export const visibleKeys = (visible: Tensor): Tensor => expandDims(expandDims(visible, 1), 1);
 
 /** `[..., time, heads·width]` as `[..., heads, time, width]`. */
 export function splitHeads(x: Tensor, heads: number): Tensor {

@@ -11,6 +11,7 @@ export {
   attentionWeights,
   joinHeads,
   multiHeadAttention,
+  type SelfAttention,
   splitHeads,
 } from "./attention.ts";
 export { entropyMargin, rowSumPenalty } from "./attention-penalties.ts";
@@ -21,6 +22,13 @@ export {
   transposedConvolution,
 } from "./convolution.ts";
 export { parameterCount } from "./count.ts";
+export {
+  type CrossAttention,
+  type CrossAttentionOptions,
+  type CrossInput,
+  crossAttention,
+  type Memory,
+} from "./cross-attention.ts";
 export { drop, dropout } from "./dropout.ts";
 export { type EmbeddingOptions, type EmbeddingParams, embedding } from "./embedding.ts";
 export { type Ensemble, ensemble, initMembers } from "./ensemble.ts";
@@ -87,7 +95,9 @@ export {
 export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
 export {
   type CacheOptions,
+  isMaskedMixer,
   isTokenMixer,
+  type MaskedMixer,
   newPositions,
   type TokenMixer,
   visibleInCache,
@@ -97,4 +107,4 @@ export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
 export * from "./quantizers/index.ts";
 export { type RandomProjectionOptions, randomProjection } from "./random-projection.ts";
-export { type RotaryOptions, rotary } from "./rotary.ts";
+export { type RotaryOptions, type RotaryScaling, rotary } from "./rotary.ts";

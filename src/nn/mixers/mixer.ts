@@ -15,7 +15,7 @@ import {
   takeAlong,
   where,
 } from "../../array/index.ts";
-import type { Layer } from "../layer.ts";
+import type { Layer, Mode } from "../layer.ts";
 
 export interface CacheOptions {
   /** Rows that are generated side by side. */
@@ -39,6 +39,16 @@ export interface TokenMixer<P extends Tree = Tree, C extends Tree = Tree> extend
 /** Whether a layer can be extended. */
 export const isTokenMixer = (layer: Layer<Tree>): layer is TokenMixer =>
   "extend" in layer && typeof layer.extend === "function";
+
+/** A layer over `[batch, time, width]` that can leave positions out, such as padding. */
+export interface MaskedMixer<P extends Tree = Tree> extends Layer<P> {
+  /** `apply` where only the positions for which `visible`, bool `[batch, time]`, is true are looked at. */
+  applyVisible(params: P, x: Tensor, visible: Tensor, mode?: Mode): Tensor;
+}
+
+/** Whether a layer can leave positions out. */
+export const isMaskedMixer = (layer: Layer<Tree>): layer is MaskedMixer =>
+  "applyVisible" in layer && typeof layer.applyVisible === "function";
 
 /** The numbers of new positions: int32 `[batch, count]`, from `seen: [batch]` on. */
 export const newPositions = (seen: Tensor, count: number): Tensor =>
