@@ -26,15 +26,17 @@ export interface ComparedArm<O> {
 }
 
 /**
- * Chooses each arm's learning rate with the first seed, then measures the arm with all seeds. Every piece is remembered
- * by the arm's name, and progress counts trained models. A best rate at an end of a list of several is noted in the
- * report, for a better one may lie beyond it.
+ * Chooses each arm's learning rate with the first seed, unless there is only one rate, then measures the arm with all
+ * seeds. Every piece is remembered by the arm's name, and progress counts trained models. A best rate at an end of a
+ * list of several is noted in the report, for a better one may lie beyond it.
  */
 export async function compareArms<A, O>(
   context: Pick<StudyContext, "seeds" | "overSeeds" | "remember" | "progress" | "note">,
   { arms, rates, score, measure }: CompareArmsOptions<A, O>,
 ): Promise<{ readonly [name: string]: ComparedArm<O> }> {
-  const models = rates.length + context.seeds.length;
+  // A single rate needs no search.
+  const trials = rates.length === 1 ? 0 : rates.length;
+  const models = trials + context.seeds.length;
   const names = Object.keys(arms);
   const compared: Record<string, ComparedArm<O>> = {};
   for (const [i, name] of names.entries()) {
@@ -42,13 +44,13 @@ export async function compareArms<A, O>(
     let done = i * models;
     const next = () => context.progress({ stage: name, done: done++, total: names.length * models, unit: "models" });
     const tried = `${name}: best of ${rates.join(", ")} with seed ${context.seeds[0]}`;
-    const best = await context.remember(tried, () =>
+    const search = () =>
       searchRates(rates, async (rate) => {
         next();
         return { rate: await scoreOf(() => score(arm, rate, context.seeds[0] as number)) };
-      }),
-    );
-    done = i * models + rates.length;
+      });
+    const best = rates.length === 1 ? { rate: rates[0] } : await context.remember(tried, search);
+    done = i * models + trials;
     const rate = best.rate as number;
     const outcomes = await context.overSeeds((seed) => {
       next();

@@ -38,6 +38,16 @@ describe("compareArms", () => {
     expect(progress.map(({ done }) => done)).toEqual([3, 4, 8, 9]);
   });
 
+  it("does not search where there is one rate only", async () => {
+    const { context: study, progress } = memoryContext({ seeds: [5, 7] });
+    const search = async (): Promise<never> => {
+      throw new Error("searched");
+    };
+    const { low } = await compareArms(study, { arms: { low: 0.2 }, rates: [0.4], score: search, measure });
+    expect(low?.rate).toBe(0.4);
+    expect(progress.map(({ done, total }) => `${done}/${total}`)).toEqual(["0/2", "1/2"]);
+  });
+
   it("passes by rates at which training diverges, and by no other error", async () => {
     const failing = (error: Error) => async (arm: number, rate: number, seed: number) => {
       if (rate === 0.1) throw error;
