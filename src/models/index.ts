@@ -26,6 +26,7 @@ export {
   writeSafetensors,
 } from "./safetensors.ts";
 export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts";
+export { openWeights, writeWeights } from "./sharded.ts";
 export * from "./tokenizer/index.ts";
 export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
 export { type Decoder, type DecoderConfig, type DecoderParams, decoder, decoderSchema } from "./transformer/decoder.ts";

@@ -28,6 +28,7 @@ import type { Initializer } from "./initializers.ts";
 import { compose, type Mode, modeOf } from "./layer.ts";
 import { type LinearParams, linear } from "./linear.ts";
 import { type MaskedMixer, type TokenMixer, visibleInCache, writeCache } from "./mixers/mixer.ts";
+import { rmsNorm } from "./norm.ts";
 import { type RotaryOptions, rotary as rotate } from "./rotary.ts";
 
 /**
@@ -145,6 +146,10 @@ export interface AttentionOptions<B extends boolean = true> {
   readonly dropout?: number;
   /** Whether the four projections have biases; true by default. */
   readonly bias?: B;
+  /** Whether the output projection has one; as the other three by default. */
+  readonly outputBias?: boolean;
+  /** Normalizes queries and keys of each head by their root mean square, with learned scales; false by default. */
+  readonly normalized?: boolean | { readonly eps: number };
   /** How the weights of the projections are drawn; as in `linear` by default. */
   readonly init?: Initializer;
 }
@@ -155,6 +160,9 @@ export type AttentionParams<B extends boolean = true> = {
   readonly key: LinearParams<B>;
   readonly value: LinearParams<B>;
   readonly output: LinearParams<B>;
+  /** Scales `[headWidth]` of queries and keys, the same for all heads, if these are normalized. */
+  readonly queryNorm?: { readonly scale: Tensor };
+  readonly keyNorm?: { readonly scale: Tensor };
 };
 
 /** Keys and values of the positions so far: each `[batch, kvHeads, length, headWidth]`. */
@@ -182,6 +190,8 @@ export function multiHeadAttention<const B extends boolean = true>(options: Atte
     causal = false,
     rotary,
     dropout = 0,
+    outputBias = options.bias,
+    normalized = false,
     ...rest
   } = options;
   checkCount("multiHeadAttention", { width, heads, kvHeads });
@@ -195,11 +205,19 @@ export function multiHeadAttention<const B extends boolean = true>(options: Atte
     query: inward(heads),
     key: inward(kvHeads),
     value: inward(kvHeads),
-    output: linear<B>({ inputs: heads * headWidth, outputs: width, ...rest }),
+    output: linear({
+      inputs: heads * headWidth,
+      outputs: width,
+      ...rest,
+      ...(outputBias === undefined ? {} : { bias: outputBias }),
+    }),
+    ...(normalized ? { queryNorm: headNorm(headWidth, normalized), keyNorm: headNorm(headWidth, normalized) } : {}),
   };
   /** Queries, keys and values of positions, the first of which is `offset`. */
   const project = (
-    bound: { readonly [K in "query" | "key" | "value"]: (x: Tensor) => Tensor },
+    bound: { readonly [K in "query" | "key" | "value"]: (x: Tensor) => Tensor } & {
+      readonly [K in "queryNorm" | "keyNorm"]?: (x: Tensor) => Tensor;
+    },
     x: Tensor,
     offset?: Tensor,
   ) => {
@@ -208,10 +226,10 @@ export function multiHeadAttention<const B extends boolean = true>(options: Atte
         `multiHeadAttention: expected x of shape [..., time, ${width}], got [${x.shape.join(", ")}]`,
       );
     const turn = (h: Tensor): Tensor => (rotary ? rotate(h, { ...rotary, ...(offset ? { offset } : {}) }) : h);
-    const { query, key, value } = bound;
+    const { query, key, value, queryNorm = same, keyNorm = same } = bound;
     return [
-      turn(splitHeads(query(x), heads)),
-      turn(splitHeads(key(x), kvHeads)),
+      turn(queryNorm(splitHeads(query(x), heads))),
+      turn(keyNorm(splitHeads(key(x), kvHeads))),
       splitHeads(value(x), kvHeads),
     ] as const;
   };
@@ -245,6 +263,11 @@ export function multiHeadAttention<const B extends boolean = true>(options: Atte
 
 /** Keys that may be seen, bool `[batch, keys]`, for all heads and queries: `[batch, 1, 1, keys]`. */
 export const visibleKeys = (visible: Tensor): Tensor => expandDims(expandDims(visible, 1), 1);
+
+const same = (x: Tensor): Tensor => x;
+
+const headNorm = (width: number, given: true | { readonly eps: number }) =>
+  rmsNorm({ width, ...(given === true ? {} : given) });
 
 /** `[..., time, heads·width]` as `[..., heads, time, width]`. */
 export function splitHeads(x: Tensor, heads: number): Tensor {

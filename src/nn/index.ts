@@ -25,6 +25,7 @@ export { parameterCount } from "./count.ts";
 export {
   type CrossAttention,
   type CrossAttentionOptions,
+  type CrossAttentionParams,
   type CrossInput,
   crossAttention,
   type Memory,

@@ -24,6 +24,10 @@ export interface RotaryOptions {
    * `[batch]` with a position for each entry of the first axis of x.
    */
   readonly offset?: number | Tensor;
+  /** Only the first so many features are turned; all by default. */
+  readonly width?: number;
+  /** Slower rotations, for contexts longer than those of training; none by default. */
+  readonly scaling?: RotaryScaling;
   /**
    * Which features make a pair: i and i + width/2 (the default, as in checkpoints of the Hugging Face layout), or 2i and
    * 2i + 1 (the source, and llama2.c).
@@ -32,17 +36,51 @@ export interface RotaryOptions {
 }
 
 /**
+ * Slower rotations for contexts longer than those of training. `linear` divides all frequencies by `factor`; `llama3` only
+ * those of wavelengths beyond `context/low`, and those between `context/high` and that in part.
+ * Sources: Chen et al. 2023, arXiv:2306.15595; Grattafiori et al. 2024 (Llama 3), arXiv:2407.21783.
+ */
+export type RotaryScaling =
+  | { readonly kind: "linear"; readonly factor: number }
+  | {
+      readonly kind: "llama3";
+      readonly factor: number;
+      /** Positions of training. */
+      readonly context: number;
+      readonly low: number;
+      readonly high: number;
+    };
+
+function scaled(frequency: number, scaling: RotaryScaling | undefined): number {
+  if (!scaling) return frequency;
+  const slow = frequency / scaling.factor;
+  if (scaling.kind === "linear") return slow;
+  const turns = (scaling.context * frequency) / (2 * Math.PI);
+  const share = Math.min(1, Math.max(0, (turns - scaling.low) / (scaling.high - scaling.low)));
+  return slow + share * (frequency - slow);
+}
+
+/**
  * Rotary position embedding: pair i of the features of the vector at position t is turned by the angle
  * `t·base^(-2i/width)`, so the product of two turned vectors depends on their distance only.
  * `x: [..., time, width]` (even width) gives the same shape.
  * Source: Su et al. 2021, arXiv:2104.09864, section 3.2.
  */
-export function rotary(x: Tensor, { base = 10_000, offset = 0, pairs = "halves" }: RotaryOptions = {}): Tensor {
-  const [time, width] = x.shape.slice(-2) as [number, number];
-  if (x.rank < 2 || width % 2 !== 0) {
+export function rotary(
+  x: Tensor,
+  { base = 10_000, offset = 0, width: turned, scaling, pairs = "halves" }: RotaryOptions = {},
+): Tensor {
+  const [time, full] = x.shape.slice(-2) as [number, number];
+  const width = turned ?? full;
+  if (x.rank < 2 || width % 2 !== 0 || width > full) {
     throw new RangeError(
-      `rotary: expected x of shape [..., time, width] with an even width, got [${x.shape.join(", ")}]`,
+      `rotary: expected x of shape [..., time, width] with an even width${turned === undefined ? "" : ` of at least ${turned}`}, got [${x.shape.join(", ")}]`,
     );
+  }
+  if (width < full) {
+    const cut = (from: number, to: number): Tensor => slice(x, { starts: [from], stops: [to], axes: [-1] });
+    const options = { base, offset, pairs, ...(scaling ? { scaling } : {}) };
+    return concat([rotary(cut(0, width), options), cut(width, full)], { axis: -1 });
   }
   if (!(base > 0)) throw new RangeError(`rotary: base must be above 0, got ${base}`);
   const half = width / 2;
@@ -50,7 +88,7 @@ export function rotary(x: Tensor, { base = 10_000, offset = 0, pairs = "halves" 
     throw new RangeError(
       `rotary: expected an offset that is a scalar or [${x.shape[0]}], got [${offset.shape.join(", ")}]`,
     );
-  const table = angles(time, half, base, offset, x.rank);
+  const table = angles(time, half, (i) => scaled(base ** (-i / half), scaling), offset, x.rank);
   const [c, s] = [cast(table.cos, x.dtype), cast(table.sin, x.dtype)];
   const turn = (a: Tensor, b: Tensor): [Tensor, Tensor] => [sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))];
   if (pairs === "halves") {
@@ -67,11 +105,11 @@ export function rotary(x: Tensor, { base = 10_000, offset = 0, pairs = "halves" 
 function angles(
   time: number,
   half: number,
-  base: number,
+  frequency: (pair: number) => number,
   offset: number | Tensor,
   rank: number,
 ): { cos: Tensor; sin: Tensor } {
-  const frequencies = Float64Array.from({ length: half }, (_, i) => base ** (-i / half));
+  const frequencies = Float64Array.from({ length: half }, (_, i) => frequency(i));
   if (offset instanceof Tensor) {
     const first = offset.rank === 0 ? offset : reshape(offset, [-1, ...Array<number>(rank - 1).fill(1)]);
     const positions = cast(add(cast(first, "int32"), reshape(arange(time), [time, 1])), "float32");

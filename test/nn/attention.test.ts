@@ -83,7 +83,7 @@ describe("multiHeadAttention", () => {
     const layer = multiHeadAttention({ width: 12, heads: 1 });
     const params = await evaluate(layer.init(key(1)));
     const y = await compile(layer.apply)(params, x);
-    const project = (name: keyof typeof params, rows: Matrix): number[][] => {
+    const project = (name: "query" | "key" | "value" | "output", rows: Matrix): number[][] => {
       const { weight, bias } = params[name];
       return rows.map((row) =>
         Array.from({ length: 12 }, (_, j) =>

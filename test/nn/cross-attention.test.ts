@@ -29,7 +29,7 @@ describe("crossAttention", () => {
   it("is softmax over the visible positions of the memory, head by head", async () => {
     const params = await evaluate(layer.init(key(0)));
     const y = await compile(layer.apply)(params, { x, memory: { vectors, visible } });
-    const project = (name: keyof typeof params, rows: Matrix) => {
+    const project = (name: "query" | "key" | "value" | "output", rows: Matrix) => {
       const { w, b } = weightsOf(params[name]);
       return affine(rows, w, b);
     };

@@ -10,6 +10,12 @@ export interface WeightPlace {
   readonly paths: readonly string[];
   /** True if the checkpoint has matrices as `[outputs, inputs]`; ours are `[inputs, outputs]`. */
   readonly transposed?: boolean;
+  /** Several paths are cut into so many equal pieces, and pieces of the same number stand together. */
+  readonly interleaved?: number;
+  /** Rows at the beginning of the checkpoint's table that nothing uses. */
+  readonly unusedRows?: number;
+  /** True for a name without the architecture's prefix. */
+  readonly outside?: boolean;
 }
 
 /** An architecture of the Hugging Face layout. */
@@ -18,7 +24,10 @@ export interface Architecture {
   readonly modelType: string;
   /** Our configuration; throws one sentence if a field asks for what is not there. `fields` are those of the file. */
   toDecoder(fields: unknown, path: string): DecoderConfig;
-  /** The fields of `config.json` for a decoder of ours, or null if this architecture has no such decoder. */
+  /**
+   * The fields of `config.json` for a decoder of ours, or null if it has none. Whoever asks must check that they describe
+   * that very decoder: `toDecoder` of them gives the same configuration.
+   */
   toFields(config: Required<DecoderConfig>): { readonly [field: string]: unknown } | null;
   /** All weights of such a decoder. */
   weights(config: Required<DecoderConfig>): readonly WeightPlace[];
@@ -26,38 +35,80 @@ export interface Architecture {
   readonly prefix?: string;
 }
 
-/** A matrix with rows and columns exchanged; vectors stay. */
-export function transposedMatrix<T extends Float32Array>(data: T, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(data.length);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) result[j * rows + i] = data[i * columns + j] as number;
-  return result;
+/** Rows and columns of a weight of ours: a vector is one row, further axes before the last are rows. */
+const extents = (shape: readonly number[]): readonly [rows: number, columns: number] => [
+  shape.slice(0, -1).reduce((a, b) => a * b, 1),
+  shape.at(-1) as number,
+];
+
+/** The shape that a weight has in the checkpoint, from the shapes of ours. */
+export function storedShape(
+  { transposed, unusedRows = 0 }: WeightPlace,
+  shapes: readonly (readonly number[])[],
+): readonly number[] {
+  const [first] = shapes as [readonly number[]];
+  const columns = shapes.reduce((total, shape) => total + (shape.at(-1) as number), 0);
+  if (first.length === 1) return [columns];
+  const rows = (first[0] as number) + unusedRows;
+  return transposed ? [columns, rows] : [rows, columns];
 }
 
-/** Parts side by side along the last axis: each has `rows` rows. */
-export function sideBySide(parts: readonly Float32Array[], rows: number): Float32Array {
-  const widths = parts.map((part) => part.length / rows);
-  const total = widths.reduce((sum, width) => sum + width, 0);
-  const result = new Float32Array(rows * total);
-  let first = 0;
-  parts.forEach((part, p) => {
-    const width = widths[p] as number;
-    for (let i = 0; i < rows; i++) result.set(part.subarray(i * width, (i + 1) * width), i * total + first);
-    first += width;
+/** Numbers as they stand in the checkpoint, from ours. */
+export function toStored(
+  { transposed, interleaved = 1, unusedRows = 0 }: WeightPlace,
+  parts: readonly Float32Array[],
+  shapes: readonly (readonly number[])[],
+): Float32Array {
+  const columns = columnOrder(shapes, interleaved);
+  const [rows] = extents(shapes[0] as readonly number[]);
+  const total = columns.length;
+  const result = new Float32Array((rows + unusedRows) * total);
+  columns.forEach(([part, column], j) => {
+    const source = parts[part] as Float32Array;
+    const width = (shapes[part] as readonly number[]).at(-1) as number;
+    for (let i = 0; i < rows; i++) {
+      const value = source[i * width + column] as number;
+      result[transposed ? j * rows + i : (i + unusedRows) * total + j] = value;
+    }
   });
   return result;
 }
 
-/** Cuts what `sideBySide` joins. */
-export function cutColumns(data: Float32Array, rows: number, widths: readonly number[]): Float32Array[] {
-  const total = data.length / rows;
-  let first = 0;
-  return widths.map((width) => {
-    const part = new Float32Array(rows * width);
-    for (let i = 0; i < rows; i++) part.set(data.subarray(i * total + first, i * total + first + width), i * width);
-    first += width;
-    return part;
+/** Our numbers, from those of the checkpoint. */
+export function fromStored(
+  place: WeightPlace,
+  stored: Float32Array,
+  shapes: readonly (readonly number[])[],
+): Float32Array[] {
+  const { transposed, interleaved = 1, unusedRows = 0 } = place;
+  const [rows] = extents(shapes[0] as readonly number[]);
+  if (shapes.length === 1 && !transposed) {
+    const width = (shapes[0] as readonly number[]).at(-1) as number;
+    return [unusedRows === 0 ? stored : stored.slice(unusedRows * width)];
+  }
+  const columns = columnOrder(shapes, interleaved);
+  const parts = shapes.map((shape) => new Float32Array(shape.reduce((a, b) => a * b, 1)));
+  columns.forEach(([part, column], j) => {
+    const target = parts[part] as Float32Array;
+    const width = (shapes[part] as readonly number[]).at(-1) as number;
+    for (let i = 0; i < rows; i++)
+      target[i * width + column] = stored[transposed ? j * rows + i : (i + unusedRows) * columns.length + j] as number;
   });
+  return parts;
+}
+
+/** Which part and column of ours each column of the checkpoint is. */
+function columnOrder(
+  shapes: readonly (readonly number[])[],
+  pieces: number,
+): readonly (readonly [part: number, column: number])[] {
+  const widths = shapes.map((shape) => shape.at(-1) as number);
+  return Array.from({ length: pieces }, (_, piece) =>
+    widths.flatMap((width, part) => {
+      const each = width / pieces;
+      return Array.from({ length: each }, (_, i) => [part, piece * each + i] as const);
+    }),
+  ).flat();
 }
 
 /** Values as float32, without a copy where they are. */

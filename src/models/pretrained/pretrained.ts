@@ -2,16 +2,22 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { flatten, key, type Tensor, tensor, toFloat16Bits } from "../../array/index.ts";
 import { fileError, writeFileAtomic } from "../../data/index.ts";
-import { openSafetensors, type TensorToWrite, writeSafetensors } from "../safetensors.ts";
+import type { TensorToWrite } from "../safetensors.ts";
+import { openWeights, writeWeights } from "../sharded.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder } from "../transformer/decoder.ts";
-import { type Architecture, asFloat32, cutColumns, sideBySide, transposedMatrix } from "./architecture.ts";
+import { type Architecture, asFloat32, fromStored, storedShape, toStored, type WeightPlace } from "./architecture.ts";
 import { gpt2 } from "./gpt2.ts";
+import { llama, mistral, qwen2, qwen3 } from "./llama.ts";
+import { neox } from "./neox.ts";
+import { opt } from "./opt.ts";
 import { own } from "./own.ts";
 
-const architectures: readonly Architecture[] = [gpt2, own];
+/** Those that a decoder is written as come first in this order; our own has them all. */
+const architectures: readonly Architecture[] = [gpt2, llama, qwen3, qwen2, mistral, neox, opt, own];
 
 /** A decoder with its weights. */
 export interface Pretrained {
@@ -38,40 +44,69 @@ export async function savePretrained(
   { model, params, tokenizer }: Pretrained,
   { dtype = "float32", fields = {} }: SavePretrainedOptions = {},
 ): Promise<void> {
-  const architecture = architectures.find(({ toFields }) => toFields(model.config) !== null) as Architecture;
+  const { architecture, form } = architectureOf(model.config);
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw fileError("make the folder", folder, error);
   });
   const { leaves, paths } = flatten(params);
   const byPath = new Map(paths.map((path, i) => [path, leaves[i] as Tensor]));
   const tensors: Record<string, TensorToWrite> = {};
-  for (const { name, paths: places, transposed } of architecture.weights(model.config)) {
-    const parts = places.map((path) => byPath.get(path) as Tensor);
-    const shape = (parts[0] as Tensor).shape;
-    const rows = shape.length > 1 ? shape.slice(0, -1).reduce((a, b) => a * b, 1) : 1;
-    const columns = parts.reduce((total, { shape }) => total + (shape.at(-1) as number), 0);
-    const joined = sideBySide(
+  for (const place of architecture.weights(model.config)) {
+    const parts = place.paths.map((path) => byPath.get(path) as Tensor);
+    const shapes = parts.map(({ shape }) => shape);
+    const values = toStored(
+      place,
       parts.map(({ data }) => asFloat32(data)),
-      rows,
+      shapes,
     );
-    const flip = transposed && shape.length === 2;
-    const values = flip ? transposedMatrix(joined, rows, columns) : joined;
-    tensors[(architecture.prefix ?? "") + name] = {
+    tensors[fullName(architecture, place)] = {
       dtype: dtype === "float16" ? "F16" : "F32",
-      shape: flip ? [columns, rows] : [...shape.slice(0, -1), columns],
+      shape: storedShape(place, shapes),
       data: dtype === "float16" ? Uint16Array.from(values, toFloat16Bits) : values,
     };
   }
-  const config = {
-    model_type: architecture.modelType,
-    ...architecture.toFields(model.config),
-    torch_dtype: dtype,
-    ...fields,
-  };
-  await writeSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
+  const config = { model_type: architecture.modelType, ...form, torch_dtype: dtype, ...fields };
+  await writeWeights(folder, tensors, { metadata: { format: "pt" } });
   if (tokenizer) await writeFileAtomic(join(folder, "tokenizer.json"), `${JSON.stringify(tokenizer.json, null, 1)}\n`);
   await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }
+
+/** The first architecture whose configuration file can describe this very decoder. */
+function architectureOf(config: Required<DecoderConfig>) {
+  // What is dropped in training is no part of the model.
+  const bare = (given: DecoderConfig) => ({ ...decoder(given).config, dropout: 0 });
+  for (const architecture of architectures) {
+    const form = architecture.toFields(config);
+    if (form === null) continue;
+    try {
+      if (isDeepStrictEqual(complete(bare(architecture.toDecoder(form, "config"))), complete(bare(config))))
+        return { architecture, form };
+    } catch {
+      // Its own check refuses what it cannot be.
+    }
+  }
+  throw new Error("save: no architecture describes this decoder");
+}
+
+/** The configuration with what attention and rotations take from the model around them filled in. */
+function complete(config: Required<DecoderConfig>): unknown {
+  const { width, rotary, positions } = config;
+  return {
+    ...config,
+    rotary: positions === "rotary" ? { base: 10_000, pairs: "halves", ...rotary } : {},
+    blocks: config.blocks.map((block) =>
+      block.map((sublayer) => {
+        const common = { ...sublayer, scale: sublayer.scale ?? 1, beside: sublayer.beside ?? false };
+        if (!("mixer" in sublayer) || sublayer.mixer.kind !== "attention") return common;
+        const { heads, kvHeads = heads, headWidth = width / heads, bias = true, outputBias = bias } = sublayer.mixer;
+        return { ...common, mixer: { ...sublayer.mixer, kvHeads, headWidth, outputBias } };
+      }),
+    ),
+  };
+}
+
+const fullName = ({ prefix = "" }: Architecture, { name, outside }: WeightPlace): string =>
+  outside ? name : prefix + name;
 
 /**
  * Loads a decoder of the Hugging Face layout from a folder, weights as float32. Throws one sentence if the folder or a
@@ -80,8 +115,7 @@ export async function savePretrained(
 export async function loadPretrained(folder: string): Promise<Pretrained> {
   const { architecture, config } = await readConfig(folder);
   const model = decoder(config);
-  const weights = join(folder, "model.safetensors");
-  const params = await readWeights(weights, architecture, model);
+  const params = await readWeights(folder, architecture, model);
   const file = join(folder, "tokenizer.json");
   return { model, params, tokenizer: existsSync(file) ? await loadTokenizer(file) : null };
 }
@@ -105,30 +139,25 @@ async function readConfig(folder: string): Promise<{ architecture: Architecture;
   return { architecture, config: architecture.toDecoder(fields, path) };
 }
 
-async function readWeights(path: string, architecture: Architecture, model: Decoder): Promise<DecoderParams> {
+async function readWeights(folder: string, architecture: Architecture, model: Decoder): Promise<DecoderParams> {
   const { leaves, paths, rebuild } = flatten(model.init(key(0)));
   const expected = new Map(paths.map((place, i) => [place, leaves[i] as Tensor]));
   const found = new Map<string, Tensor>();
-  const file = await openSafetensors(path);
+  const file = await openWeights(folder);
   try {
-    for (const { name, paths: places, transposed } of architecture.weights(model.config)) {
-      const full = (architecture.prefix ?? "") + name;
-      const stored = file.entries.has(full) ? full : name;
-      const shapes = places.map((place) => (expected.get(place) as Tensor).shape);
-      const shape = shapes[0] as readonly number[];
-      const widths = shapes.map((each) => each.at(-1) as number);
-      const rows = shape.length > 1 ? shape.slice(0, -1).reduce((a, b) => a * b, 1) : 1;
-      const columns = widths.reduce((a, b) => a + b, 0);
-      const flip = transposed && shape.length === 2;
-      const wanted = flip ? [columns, rows] : [...shape.slice(0, -1), columns];
-      const value = await file.read(stored, { as: "float32" });
-      if (value.shape.join() !== wanted.join())
+    for (const place of architecture.weights(model.config)) {
+      const full = fullName(architecture, place);
+      const stored = file.entries.has(full) ? full : place.name;
+      const shapes = place.paths.map((path) => (expected.get(path) as Tensor).shape);
+      const wanted = storedShape(place, shapes);
+      const shape = file.entries.get(stored)?.shape;
+      if (shape && shape.join() !== wanted.join())
         throw new Error(
-          `read ${path}: tensor ${stored} is [${value.shape.join(", ")}], expected [${wanted.join(", ")}]; do config.json and the weights belong together?`,
+          `read ${folder}: tensor ${stored} is [${shape.join(", ")}], expected [${wanted.join(", ")}]; do config.json and the weights belong together?`,
         );
-      const data = asFloat32(value.data);
-      cutColumns(flip ? transposedMatrix(data, columns, rows) : data, rows, widths).forEach((part, i) => {
-        found.set(places[i] as string, tensor(part, { shape: shapes[i] as readonly number[] }));
+      const { data } = await file.read(stored, { as: "float32" });
+      fromStored(place, asFloat32(data), shapes).forEach((part, i) => {
+        found.set(place.paths[i] as string, tensor(part, { shape: shapes[i] as readonly number[] }));
       });
     }
   } finally {

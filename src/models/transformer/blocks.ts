@@ -21,15 +21,23 @@ export interface SublayerOptions {
   readonly scale?: number;
   /** Sublayers with the same name share their weights, which are stored once; norms are not shared. */
   readonly shared?: string;
+  /** Reads what the sublayer before it in the block read, not what that one made; false by default. */
+  readonly beside?: boolean;
 }
 
 /** One step on the stream: `x + scale·layer(norm(x))`, or `norm(x + scale·layer(x))`. */
 export type Sublayer = SublayerOptions & ({ readonly mixer: MixerConfig } | { readonly ffn: FfnConfig });
 
-const common = { scale: z.number().optional(), shared: z.string().min(1).optional() };
-const sublayerSchemas = {
-  mixer: z.strictObject({ mixer: mixerSchema, ...common }),
-  ffn: z.strictObject({ ffn: ffnSchema, ...common }),
+/** `SublayerOptions` as a schema. */
+export const sublayerOptions = {
+  scale: z.number().optional(),
+  shared: z.string().min(1).optional(),
+  beside: z.boolean().optional(),
+};
+/** The forms of a sublayer. */
+export const sublayerForms = {
+  mixer: z.strictObject({ mixer: mixerSchema, ...sublayerOptions }),
+  ffn: z.strictObject({ ffn: ffnSchema, ...sublayerOptions }),
 };
 
 /** One of several strict forms, told apart by which of their names occurs; errors are those of the form that was meant. */
@@ -52,18 +60,19 @@ export function formOf<T>(forms: { readonly [name: string]: z.ZodType }): z.ZodT
   }) as never;
 }
 
-export const sublayerSchema = formOf<Sublayer>(sublayerSchemas);
+export const sublayerSchema = formOf<Sublayer>(sublayerForms);
 
 /** Which norm, and where: before each sublayer (with one more after the last block), or after each sum. */
 export const normSchema = {
   norm: z.enum(["layer", "rms"]).default("layer"),
   placement: z.enum(["pre", "post"]).default("pre"),
+  eps: z.number().positive().default(1e-5),
 };
 export type NormKind = "layer" | "rms";
 
 /** The norm of that kind. */
-export const normOf = (kind: NormKind, width: number): Layer<Tree> =>
-  (kind === "rms" ? rmsNorm({ width }) : layerNorm({ width })) as Layer<Tree>;
+export const normOf = (kind: NormKind, width: number, eps: number): Layer<Tree> =>
+  (kind === "rms" ? rmsNorm({ width, eps }) : layerNorm({ width, eps })) as Layer<Tree>;
 
 /** Parameters of one sublayer; `layer` is missing where weights are shared, `norm` where the layer has its own. */
 export type SublayerParams = { readonly norm?: Tree; readonly layer?: Tree };
@@ -81,17 +90,20 @@ export interface Step<In = Tensor> {
   readonly norm: Layer<Tree> | null;
   readonly scale: number;
   readonly shared: string | undefined;
+  readonly beside: boolean;
 }
 
 export interface StackOptions {
   readonly norm: NormKind;
+  /** Added to the variance, or mean square, in norms. */
+  readonly eps: number;
   readonly placement: "pre" | "post";
   /** Share of each sublayer's output that is dropped in training. */
   readonly dropout: number;
 }
 
-/** The layer that a sublayer describes. */
-function layerOf(sublayer: Sublayer, at: Surroundings): { layer: Layer<Tree>; hasNorm: boolean; name: string } {
+/** The layer that a sublayer describes, and the name of its kind. */
+export function layerOf(sublayer: Sublayer, at: Surroundings): { layer: Layer<Tree>; hasNorm: boolean; name: string } {
   const [name, family, config] =
     "mixer" in sublayer
       ? (["mixer", mixers as Family, sublayer.mixer] as const)
@@ -109,11 +121,11 @@ export const stepsOf = (
 
 /** One built sublayer, under the name of its kind. */
 export const stepOf = <In>(
-  { scale = 1, shared }: SublayerOptions,
+  { scale = 1, shared, beside = false }: SublayerOptions,
   { layer, hasNorm, name }: { readonly layer: Layer<Tree, In>; readonly hasNorm: boolean; readonly name: string },
   { width }: Surroundings,
-  { norm }: StackOptions,
-): Step<In> => ({ name, layer, norm: hasNorm ? null : normOf(norm, width), scale, shared });
+  { norm, eps }: StackOptions,
+): Step<In> => ({ name, layer, norm: hasNorm ? null : normOf(norm, width, eps), scale, shared, beside });
 
 /** Names within a block are made unique: `ffn`, `ffn2`, … */
 export function nameSteps<S extends Step<never>>(steps: readonly S[]): readonly S[] {
@@ -172,6 +184,15 @@ const shapeOf = (params: Tree): string => {
   return parts.join();
 };
 
+/** Applies the layer of a sublayer, which stands at `place`, to the normalized stream. */
+export type Call<In> = (
+  step: Step<In>,
+  params: Tree,
+  h: Tensor,
+  mode: Mode | undefined,
+  place: { readonly block: number; readonly name: string },
+) => Tensor;
+
 /** Applies a stack. `call` applies the layer of a sublayer to the normalized stream. */
 export function applyStack<In>(
   blocks: readonly (readonly Step<In>[])[],
@@ -179,21 +200,17 @@ export function applyStack<In>(
   x: Tensor,
   options: StackOptions,
   mode: Mode | undefined,
-  call: (
-    step: Step<In>,
-    params: Tree,
-    h: Tensor,
-    mode: Mode | undefined,
-    place: { block: number; name: string },
-  ) => Tensor,
+  call: Call<In>,
 ): Tensor {
   blocks.forEach((block, b) => {
+    let before = x;
     for (const step of block) {
+      if (!step.beside) before = x;
       const own = params.blocks[b]?.[step.name] ?? {};
       const weights = (step.shared === undefined ? own.layer : params.shared[step.shared]) as Tree;
       const at = modeOf(modeOf(mode, b), step.name);
       const pre = options.placement === "pre" && step.norm;
-      const h = pre ? pre.apply(own.norm as Tree, x) : x;
+      const h = pre ? pre.apply(own.norm as Tree, before) : before;
       const branch = drop(
         call(step, weights, h, at, { block: b, name: step.name }),
         options.dropout,
@@ -210,33 +227,39 @@ export function applyStack<In>(
 export type StackCache = readonly { readonly [name: string]: Tree }[];
 
 /** Caches before the first position; one sentence if a mixer cannot go on from where it stopped. */
-export const emptyCache = (blocks: readonly (readonly Step[])[], options: CacheOptions): StackCache =>
+export const emptyCache = (blocks: readonly (readonly Step<never>[])[], options: CacheOptions): StackCache =>
   blocks.map((block) =>
     Object.fromEntries(
       block.flatMap(({ name, layer }) => {
         if (!name.startsWith("mixer")) return [];
-        if (!isTokenMixer(layer))
+        const mixer = layer as Layer<Tree>;
+        if (!isTokenMixer(mixer))
           throw new Error(`transformer: this ${name} needs the whole sequence at once and cannot be extended`);
-        return [[name, layer.cache(options)]];
+        return [[name, mixer.cache(options)]];
       }),
     ),
   );
 
-/** Applies a stack at new positions; gives the stream and the caches after them. */
-export function extendStack(
-  blocks: readonly (readonly Step[])[],
+/**
+ * Applies a stack at new positions; gives the stream and the caches after them. `call` applies the layers that have no
+ * cache; to the normalized stream alone unless it says otherwise.
+ */
+export function extendStack<In = Tensor>(
+  blocks: readonly (readonly Step<In>[])[],
   params: StackParams,
   x: Tensor,
   options: StackOptions,
   cache: StackCache,
   seen: Tensor,
+  call: Call<In> = ({ layer }, weights, h, mode) => (layer as Layer<Tree>).apply(weights, h, mode),
 ): readonly [Tensor, StackCache] {
   const after: Record<string, Tree>[] = blocks.map(() => ({}));
-  const y = applyStack(blocks, params, x, options, undefined, ({ layer }, weights, h, _, { block, name }) => {
-    const own = cache[block]?.[name];
-    if (own === undefined || !isTokenMixer(layer)) return layer.apply(weights, h);
+  const y = applyStack<In>(blocks, params, x, options, undefined, (step, weights, h, mode, place) => {
+    const own = cache[place.block]?.[place.name];
+    const layer = step.layer as Layer<Tree>;
+    if (own === undefined || !isTokenMixer(layer)) return call(step, weights, h, mode, place);
     const [out, next] = layer.extend(weights, h, own, seen);
-    (after[block] as Record<string, Tree>)[name] = next;
+    (after[place.block] as Record<string, Tree>)[place.name] = next;
     return out;
   });
   return [y, after];

@@ -14,6 +14,7 @@ import {
   modeOf,
   newPositions,
   normalOf,
+  type RotaryOptions,
 } from "../../nn/index.ts";
 import {
   applyStack,
@@ -50,11 +51,28 @@ export interface DecoderConfig {
   readonly norm?: NormKind;
   /** Norms stand before sublayers by default. */
   readonly placement?: "pre" | "post";
+  /** Added to the variance, or mean square, in norms; 1e-5 by default. */
+  readonly eps?: number;
+  /** How positions are turned, where they are rotary; as in `rotary` by default. */
+  readonly rotary?: Pick<RotaryOptions, "base" | "width" | "scaling" | "pairs">;
   /** Whether the table of embeddings also gives the logits; true by default. */
   readonly tied?: boolean;
   /** Share of the embeddings and of each sublayer's output that is dropped in training; 0 by default. */
   readonly dropout?: number;
 }
+
+const factor = z.number().positive();
+const rotarySchema = z.strictObject({
+  base: factor.optional(),
+  width: count.optional(),
+  pairs: z.enum(["halves", "neighbours"]).optional(),
+  scaling: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("linear"), factor }),
+      z.strictObject({ kind: z.literal("llama3"), factor, context: count, low: factor, high: factor }),
+    ])
+    .optional(),
+});
 
 /** Fields that every transformer has, with their defaults. */
 export const modelSchema = {
@@ -62,6 +80,7 @@ export const modelSchema = {
   context: count,
   width: count,
   positions: z.enum(["rotary", "learned", "none"]).default("rotary"),
+  rotary: rotarySchema.default({}),
   ...normSchema,
   dropout: rate.default(0),
 };
@@ -107,19 +126,19 @@ export const weightInit: Initializer = lecunNormal;
  */
 export function decoder(given: DecoderConfig): Decoder {
   const config = checked(decoderSchema, given, "decoder") as Required<DecoderConfig>;
-  const { vocabulary, context, width, positions, norm, placement, tied, dropout } = config;
+  const { vocabulary, context, width, positions, rotary, norm, eps, placement, tied, dropout } = config;
   const at: Surroundings = {
     width,
     context,
     causal: true,
     init: weightInit,
-    ...(positions === "rotary" ? { rotary: {} } : {}),
+    ...(positions === "rotary" ? { rotary } : {}),
   };
-  const options = { norm, placement, dropout };
+  const options = { norm, eps, placement, dropout };
   const steps = stepsOf(config.blocks, at, options);
   const table = embedding({ count: vocabulary, width });
   const places = embedding({ count: context, width, init: normalOf(0.01) });
-  const last = normOf(norm, width);
+  const last = normOf(norm, width, eps);
 
   const embed = (params: DecoderParams, tokens: Tensor, seen?: Tensor): Tensor => {
     const time = tokens.shape.at(-1) as number;

@@ -12,14 +12,17 @@ export const mixers = {
       headWidth: count.optional(),
       weights: z.enum(attentionWeights).default("softmax"),
       bias: z.boolean().default(true),
+      outputBias: z.boolean().optional(),
+      normalized: z.union([z.boolean(), z.strictObject({ eps: z.number().positive() })]).default(false),
       dropout: rate.default(0),
     },
-    ({ kvHeads, headWidth, ...options }, { width, init, causal, rotary }) =>
+    ({ kvHeads, headWidth, outputBias, ...options }, { width, init, causal, rotary }) =>
       multiHeadAttention({
         width,
         init,
         causal,
         ...options,
+        ...(outputBias === undefined ? {} : { outputBias }),
         ...(kvHeads === undefined ? {} : { kvHeads }),
         ...(headWidth === undefined ? {} : { headWidth }),
         ...(rotary ? { rotary } : {}),

@@ -12,7 +12,7 @@ import {
   savePretrained,
   trainTokenizer,
 } from "../../../src/models/index.ts";
-import { gpt2Logits } from "./gpt2-reference.ts";
+import { gpt2Logits } from "./reference.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "fourward-pretrained-"));
 const block = [
@@ -61,7 +61,7 @@ describe("a decoder of GPT-2's form", () => {
     expect(file.entries.get("transformer.h.0.mlp.c_fc.weight")?.shape).toEqual([12, 24]);
     expect(tensors.size).toBe(4 + 2 * 12);
     await file.close();
-    const shape = { width: 12, heads: 2, layers: 2, hidden: 24, vocabulary: 300 };
+    const shape = { width: 12, heads: 2, layers: 2 };
     const weights = (name: string) => tensors.get(`transformer.${name}`) as ArrayLike<number>;
     const expected = gpt2Logits(shape, weights, (x) => Math.max(0, x), tokens);
     (await logitsOf(saved)).forEach((row, t) => {

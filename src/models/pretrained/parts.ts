@@ -1,0 +1,45 @@
+/** What the architectures have in common: names of functions, and the places of ordinary weights. */
+import type { ActivationName } from "../../nn/index.ts";
+import type { Sublayer } from "../transformer/blocks.ts";
+import type { FfnConfig } from "../transformer/ffns.ts";
+import type { MixerConfig } from "../transformer/mixers.ts";
+import type { WeightPlace } from "./architecture.ts";
+
+/** Activations by their names in configuration files. */
+export const activationOf: { readonly [name: string]: ActivationName } = {
+  relu: "relu",
+  gelu: "gelu",
+  gelu_new: "geluTanh",
+  gelu_fast: "geluTanh",
+  gelu_pytorch_tanh: "geluTanh",
+  silu: "silu",
+  swish: "silu",
+  relu2: "squaredRelu",
+};
+export const activationNamesOf = Object.keys(activationOf) as [string, ...string[]];
+
+/** The name of an activation in configuration files; undefined if it has none. */
+export const activationField = (ours: ActivationName): string | undefined =>
+  activationNamesOf.find((name) => activationOf[name] === ours);
+
+/** Attention and the feed-forward layer of a block that has one of each. */
+export function usualParts(block: readonly Sublayer[] | undefined): {
+  readonly attention: Extract<MixerConfig, { kind: "attention" }>;
+  readonly ffn: FfnConfig;
+} | null {
+  const [a, b] = block ?? [];
+  if (!a || !b || !("mixer" in a) || a.mixer.kind !== "attention" || !("ffn" in b)) return null;
+  return { attention: a.mixer, ffn: b.ffn };
+}
+
+/** A norm with or without a bias. */
+export const norm = (name: string, path: string, { bias }: { readonly bias: boolean }): WeightPlace[] => [
+  { name: `${name}.weight`, paths: [`${path}.scale`] },
+  ...(bias ? [{ name: `${name}.bias`, paths: [`${path}.bias`] }] : []),
+];
+
+/** A linear map as PyTorch's `Linear` keeps it. */
+export const linear = (name: string, path: string, { bias }: { readonly bias: boolean }): WeightPlace[] => [
+  { name: `${name}.weight`, paths: [`${path}.weight`], transposed: true },
+  ...(bias ? [{ name: `${name}.bias`, paths: [`${path}.bias`] }] : []),
+];

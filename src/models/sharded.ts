@@ -1,0 +1,100 @@
+/** Checkpoints in one safetensors file or in several with an index, as the Hugging Face layout has them. */
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import { checked } from "../data/checked.ts";
+import { fileError, writeFileAtomic } from "../data/index.ts";
+import { openSafetensors, type Safetensors, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
+import { show } from "./safetensors-header.ts";
+
+const SINGLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+
+/**
+ * Opens the weights of a folder: `model.safetensors`, or the files that `model.safetensors.index.json` names, each only
+ * when a tensor of it is asked for. Throws one sentence if there are none, or if the index names a tensor that its file
+ * does not have.
+ */
+export async function openWeights(folder: string): Promise<Safetensors> {
+  const index = join(folder, INDEX);
+  if (existsSync(join(folder, SINGLE)) || !existsSync(index)) return openSafetensors(join(folder, SINGLE));
+  const text = await readFile(index, "utf8").catch((error: unknown) => {
+    throw fileError("read", index, error);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error(`read ${index}: it is not JSON; is it the index of a checkpoint?`);
+  }
+  const places = new Map(Object.entries(checked(indexSchema, value, index).weight_map));
+  const files = new Map<string, Safetensors>();
+  const close = async (): Promise<void> => {
+    for (const file of files.values()) await file.close();
+  };
+  try {
+    for (const name of new Set(places.values())) {
+      // The index comes from outside; it must not lead out of the folder.
+      if (basename(name) !== name) throw new Error(`read ${index}: ${show(name)} is not the name of a file beside it`);
+      files.set(name, await openSafetensors(join(folder, name)));
+    }
+    for (const [tensor, name] of places)
+      if (!files.get(name)?.entries.has(tensor))
+        throw new Error(`read ${index}: tensor ${show(tensor)} is not in ${name}, where the index says it is`);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const fileOf = (tensor: string): Safetensors => {
+    const file = files.get(places.get(tensor) ?? "");
+    if (!file) throw new Error(`read ${index}: there is no tensor ${show(tensor)} in this checkpoint`);
+    return file;
+  };
+  return {
+    metadata: Object.assign({}, ...[...files.values()].map(({ metadata }) => metadata)),
+    entries: new Map([...places.keys()].map((tensor) => [tensor, fileOf(tensor).entries.get(tensor) as never])),
+    read: async (tensor, options) => fileOf(tensor).read(tensor, options),
+    bytes: async (tensor, range) => fileOf(tensor).bytes(tensor, range),
+    close,
+  };
+}
+
+/**
+ * Writes the weights of a folder: one file, or several of at most `maxBytes` (5 GB by default) with their index. A tensor
+ * that is larger has a file of its own. Each file is replaced atomically, and the index comes last. Throws as
+ * `writeSafetensors` does.
+ */
+export async function writeWeights(
+  folder: string,
+  tensors: Readonly<Record<string, TensorToWrite>>,
+  {
+    maxBytes = 5e9,
+    metadata = {},
+  }: { readonly maxBytes?: number; readonly metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  const shards: Record<string, TensorToWrite>[] = [{}];
+  let filled = 0;
+  let total = 0;
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const { byteLength } = tensor.data;
+    if (filled > 0 && filled + byteLength > maxBytes) {
+      shards.push({});
+      filled = 0;
+    }
+    (shards.at(-1) as Record<string, TensorToWrite>)[name] = tensor;
+    filled += byteLength;
+    total += byteLength;
+  }
+  if (shards.length === 1) return writeSafetensors(join(folder, SINGLE), tensors, metadata);
+  const five = (n: number): string => String(n).padStart(5, "0");
+  const nameOf = (i: number): string => `model-${five(i + 1)}-of-${five(shards.length)}.safetensors`;
+  for (const [i, shard] of shards.entries()) await writeSafetensors(join(folder, nameOf(i)), shard, metadata);
+  const map = shards.flatMap((shard, i) => Object.keys(shard).map((name) => [name, nameOf(i)] as const));
+  const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(map) };
+  await writeFileAtomic(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
+  // A single file of an earlier checkpoint would be read instead.
+  await rm(join(folder, SINGLE), { force: true });
+}
