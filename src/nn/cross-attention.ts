@@ -18,6 +18,12 @@ export type CrossAttentionOptions<B extends boolean = true> = Pick<
   "width" | "heads" | "headWidth" | "dropout" | "bias" | "init"
 >;
 
+/** Parameters of `crossAttention`: those of attention of a sequence to itself. */
+export type CrossAttentionParams<B extends boolean = true> = Pick<
+  AttentionParams<B>,
+  "query" | "key" | "value" | "output"
+>;
+
 /** A sequence to look things up in: `vectors: [batch, keys, width]`. */
 export interface Memory {
   readonly vectors: Tensor;
@@ -31,11 +37,11 @@ export interface CrossInput {
   readonly memory: Memory;
 }
 
-export interface CrossAttention<B extends boolean = true> extends Layer<AttentionParams<B>, CrossInput> {
+export interface CrossAttention<B extends boolean = true> extends Layer<CrossAttentionParams<B>, CrossInput> {
   /** Keys and values of a memory, `[batch, heads, keys, headWidth]` each: computed once when `x` comes bit by bit. */
-  remember(params: AttentionParams<B>, vectors: Tensor): AttentionCache;
+  remember(params: CrossAttentionParams<B>, vectors: Tensor): AttentionCache;
   /** The output for the keys and values of a memory; `visible` as in `Memory`. */
-  recall(params: AttentionParams<B>, x: Tensor, remembered: AttentionCache, visible?: Tensor, mode?: Mode): Tensor;
+  recall(params: CrossAttentionParams<B>, x: Tensor, remembered: AttentionCache, visible?: Tensor, mode?: Mode): Tensor;
 }
 
 /**

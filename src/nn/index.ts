@@ -63,8 +63,19 @@ export {
 export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
 export { type HourglassOptions, type HourglassParams, hourglassFfn } from "./ffn/hourglass.ts";
 export { type KeyValueMemoryOptions, type KeyValueMemoryParams, keyValueMemory } from "./ffn/key-value-memory.ts";
+export { type MoefiedFfnOptions, type MoefiedFfnParams, moefiedFfn } from "./ffn/moefied.ts";
 export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
+export { topExperts, type UnitGroups } from "./ffn/top-experts.ts";
+export {
+  bestExperts,
+  expertScores,
+  initRouter,
+  type RouterKind,
+  routerKinds,
+  type UnitRouterParams,
+  unitSums,
+} from "./ffn/unit-routers.ts";
 export {
   constantOf,
   type Fans,
@@ -109,3 +120,4 @@ export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type Nor
 export * from "./quantizers/index.ts";
 export { type RandomProjectionOptions, randomProjection } from "./random-projection.ts";
 export { type RotaryOptions, type RotaryScaling, rotary } from "./rotary.ts";
+export * from "./structured/index.ts";

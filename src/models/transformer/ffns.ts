@@ -8,7 +8,9 @@ import {
   gatedFfn,
   hourglassFfn,
   keyValueMemory,
+  moefiedFfn,
   oneLayerFfn,
+  routerKinds,
   threeLayerFfn,
 } from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind } from "./family.ts";
@@ -57,6 +59,21 @@ export const ffns = {
   memory: kind(
     { slots: count, weights: z.enum(["relu", "softmax"]).default("relu"), normalized: z.boolean().default(false) },
     (options, { width, init }) => keyValueMemory({ width, init, ...options }),
+  ),
+  /** `moefiedFfn`: hidden units in groups, chosen by a router. */
+  moefied: kind(
+    {
+      hidden: count,
+      experts: count,
+      active: count,
+      router: z.enum(routerKinds),
+      activation: activation.default("relu"),
+      gated: z.boolean().default(false),
+      bias: z.boolean().default(true),
+      scale: z.number().positive().default(1),
+    },
+    ({ activation, ...options }, { width, init }) =>
+      moefiedFfn({ width, init, ...options, activation: activations[activation] }),
   ),
 } as const;
 
