@@ -30,5 +30,16 @@ export { openWeights, writeWeights } from "./sharded.ts";
 export * from "./tokenizer/index.ts";
 export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
 export { type Decoder, type DecoderConfig, type DecoderParams, decoder, decoderSchema } from "./transformer/decoder.ts";
+export {
+  type CrossConfig,
+  type CrossSublayer,
+  type EncoderDecoder,
+  type EncoderDecoderConfig,
+  type EncoderDecoderParams,
+  encoderDecoder,
+  encoderDecoderSchema,
+  type RememberedSource,
+  type SourceAndTarget,
+} from "./transformer/encoder-decoder.ts";
 export { type FfnConfig, ffns } from "./transformer/ffns.ts";
 export { type MixerConfig, mixers } from "./transformer/mixers.ts";
