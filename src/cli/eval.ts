@@ -71,6 +71,7 @@ const resultText = (result: {
   readonly part: string;
   readonly perplexity: number;
   readonly loss: number;
+  readonly accuracy: number;
   readonly bitsPerByte: number;
   readonly tokens: number;
   readonly tokensPerSecond: number;
@@ -80,6 +81,7 @@ const resultText = (result: {
     `${result.model}, ${result.parameters.toLocaleString("en")} parameters, on ${result.text} (${result.part})`,
     `perplexity     ${result.perplexity.toFixed(3)}`,
     `loss           ${result.loss.toFixed(4)} nats per token`,
+    `accuracy       ${(100 * result.accuracy).toFixed(2)} % of next tokens`,
     `bits per byte  ${result.bitsPerByte.toFixed(3)}`,
     `tokens         ${result.tokens.toLocaleString("en")}, ${Math.round(result.tokensPerSecond).toLocaleString("en")} per second`,
     "",

@@ -29,7 +29,14 @@ export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts
 export { openWeights, writeWeights } from "./sharded.ts";
 export * from "./tokenizer/index.ts";
 export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
-export { type Decoder, type DecoderConfig, type DecoderParams, decoder, decoderSchema } from "./transformer/decoder.ts";
+export {
+  type Decoder,
+  type DecoderConfig,
+  type DecoderParams,
+  decoder,
+  decoderSchema,
+  type SeenSublayer,
+} from "./transformer/decoder.ts";
 export {
   type CrossConfig,
   type CrossSublayer,

@@ -70,3 +70,11 @@ export {
   tokenBatches,
 } from "./token-batches.ts";
 export { type TotalOptions, totalOver } from "./total.ts";
+export {
+  type FitTranslationOptions,
+  fitTranslationModel,
+  scoreTranslationModel,
+  type TargetTotals,
+  type TranslationScore,
+  targetTotals,
+} from "./translation.ts";

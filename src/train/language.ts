@@ -1,5 +1,18 @@
 /** Training and scoring of language models. */
-import { flopCount, key, mean, slice, sum, type Tensor, type Tree, valueAndGrad, zeros } from "../array/index.ts";
+import {
+  argMax,
+  cast,
+  equal,
+  flopCount,
+  key,
+  mean,
+  slice,
+  sum,
+  type Tensor,
+  type Tree,
+  valueAndGrad,
+  zeros,
+} from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import type { Layer, Mode } from "../nn/index.ts";
 import type { AdamWState } from "./adamw.ts";
@@ -20,6 +33,23 @@ export const inputsAndTargets = (tokens: Tensor): readonly [inputs: Tensor, targ
   const cut = (from: number): Tensor => slice(tokens, { starts: [from], stops: [from + context], axes: [1] });
   return [cut(0), cut(1)];
 };
+
+/**
+ * Cross-entropy of each next token in nats, and whether the likeliest token is the right one (1 or 0):
+ * `tokens: [batch, context + 1]` gives two times `[batch, context]`.
+ */
+export function tokenScores<P extends Tree>(
+  model: LanguageModel<P>,
+  params: P,
+  tokens: Tensor,
+): { readonly losses: Tensor; readonly hits: Tensor } {
+  const [inputs, targets] = inputsAndTargets(tokens);
+  const logits = model.apply(params, inputs);
+  return {
+    losses: crossEntropy(logits, targets, { reduction: "none" }),
+    hits: cast(equal(cast(argMax(logits, { axis: -1 }), "int32"), targets), "float32"),
+  };
+}
 
 /** Cross-entropy of each next token in nats: `tokens: [batch, context + 1]` gives `[batch, context]`. */
 export function tokenLosses<P extends Tree>(model: LanguageModel<P>, params: P, tokens: Tensor, mode?: Mode): Tensor {
@@ -47,7 +77,11 @@ export interface LanguageTraining {
 }
 
 /** The learning rate of `LanguageTraining` by step. */
-export const languageSchedule = ({ rate, steps, warmup: share = 0.05 }: LanguageTraining): Schedule => {
+export const languageSchedule = ({
+  rate,
+  steps,
+  warmup: share = 0.05,
+}: Pick<LanguageTraining, "rate" | "steps" | "warmup">): Schedule => {
   const rise = Math.max(1, Math.round(share * steps));
   return warmup(rise, cosine({ from: rate, to: rate / 10, steps: Math.max(1, steps - rise) }));
 };
@@ -108,6 +142,8 @@ export interface LanguageScore {
   readonly loss: number;
   /** `exp(loss)`. */
   readonly perplexity: number;
+  /** Share of the tokens that the model holds likeliest. */
+  readonly accuracy: number;
   /** Tokens that were predicted. */
   readonly tokens: number;
 }
@@ -124,8 +160,11 @@ export async function scoreLanguageModel<P extends Tree>(
 ): Promise<LanguageScore> {
   const all = evaluationWindows(data, context);
   const count = Math.min(all.count, windows);
-  const { loss } = await totalOver(
-    (weights: P, { tokens }: TokenBatch) => ({ loss: sum(tokenLosses(model, weights, tokens)) }),
+  const { loss, hits } = await totalOver(
+    (weights: P, { tokens }: TokenBatch) => {
+      const scores = tokenScores(model, weights, tokens);
+      return { loss: sum(scores.losses), hits: sum(scores.hits) };
+    },
     params,
     {
       count,
@@ -138,7 +177,7 @@ export async function scoreLanguageModel<P extends Tree>(
   );
   const tokens = count * context;
   const nats = Number(loss.data[0]) / tokens;
-  return { loss: nats, perplexity: Math.exp(nats), tokens };
+  return { loss: nats, perplexity: Math.exp(nats), accuracy: Number(hits.data[0]) / tokens, tokens };
 }
 
 /** Floating-point operations of products for one token, in inference and in a training step, counted in the graph. */

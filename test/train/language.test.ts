@@ -50,7 +50,7 @@ describe("scoreLanguageModel", () => {
   it("is the mean of -log softmax over the targets of all windows", async () => {
     const params = await evaluate(model.init(key(3)));
     const windows = 5;
-    let nats = 0;
+    let [nats, hits] = [0, 0];
     for (let i = 0; i < windows; i++) {
       const tokens = Int32Array.from(file.read(Math.floor((i * 375) / windows) * 16, 17));
       const logits = (
@@ -58,12 +58,14 @@ describe("scoreLanguageModel", () => {
       )[0] as number[][];
       logits.forEach((row, t) => {
         const total = row.reduce((sum, value) => sum + Math.exp(value), 0);
+        if (row.indexOf(Math.max(...row)) === tokens[t + 1]) hits++;
         nats += Math.log(total) - (row[tokens[t + 1] as number] as number);
       });
     }
     const score = await scoreLanguageModel(model, params, file, { context: 16, windows, batch: 2 });
     expect(score.tokens).toBe(windows * 16);
     expect(score.loss).toBeCloseTo(nats / (windows * 16), 5);
+    expect(score.accuracy).toBeCloseTo(hits / (windows * 16), 10);
   });
 });
 

@@ -100,11 +100,26 @@ export type DecoderParams = StackParams & {
   readonly head?: { readonly weight: Tensor };
 };
 
+/** A sublayer as it is applied. */
+export interface SeenSublayer {
+  readonly block: number;
+  /** Its name in the block: `mixer`, `ffn`, `ffn2`, … */
+  readonly name: string;
+  /** `[batch, time, width]`. */
+  readonly input: Tensor;
+  readonly output: Tensor;
+}
+
 export interface Decoder extends Layer<DecoderParams> {
   /** The configuration with its defaults filled in. */
   readonly config: Required<DecoderConfig>;
   /** Vectors after the last norm: `[batch, time]` gives `[batch, time, width]`. */
   hidden(params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor;
+  /**
+   * What sublayers read and add, while the model is applied: calls `see` for each with its input (normalized) and its
+   * output, in order. Gives what `hidden` gives.
+   */
+  observe(params: DecoderParams, tokens: Tensor, see: (seen: SeenSublayer) => void): Tensor;
   /** Logits of vectors: `[..., width]` gives `[..., vocabulary]`. */
   logits(params: DecoderParams, hidden: Tensor): Tensor;
   /** Caches before the first position; throws one sentence if a mixer needs the whole sequence. */
@@ -176,6 +191,15 @@ export function decoder(given: DecoderConfig): Decoder {
     }),
     apply: (params, tokens, mode) => logits(params, hidden(params, tokens, mode)),
     hidden,
+    observe: (params, tokens, see) =>
+      finish(
+        params,
+        applyStack(steps, params, embed(params, tokens), options, undefined, ({ layer }, weights, input, _, place) => {
+          const output = layer.apply(weights, input);
+          see({ ...place, input, output });
+          return output;
+        }),
+      ),
     logits,
     cache: (size) => emptyCache(steps, size),
     extend: (params, tokens, cache, seen) => {
