@@ -10,6 +10,8 @@ export interface Mode {
   readonly training: boolean;
   /** Source of randomness; needed only by layers that are random in training. */
   readonly key?: Key;
+  /** How far training has come, a float scalar from 0 to 1; needed only by layers that change in its course. */
+  readonly progress?: Tensor;
 }
 
 /** A function from `In` to `Out` with parameters `P`, both made from one set of hyperparameters. */
@@ -56,7 +58,7 @@ const asLayer = (part: Part | AnyLayer): Loose =>
 
 /** The mode of a part: its own key, folded from that of the whole by the part's name. */
 export function modeOf(mode: Mode | undefined, part: string | number): Mode | undefined {
-  return mode?.key ? { training: mode.training, key: fold(mode.key, part) } : mode;
+  return mode?.key ? { ...mode, key: fold(mode.key, part) } : mode;
 }
 
 /**

@@ -21,6 +21,7 @@ import { clipped } from "./clip.ts";
 import { type FitOptions, type FitResult, fit } from "./fit.ts";
 import { crossEntropy } from "./losses.ts";
 import { cosine, type Schedule, warmup } from "./schedules.ts";
+import { progressAt } from "./steps.ts";
 import { evaluationWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
 import { totalOver } from "./total.ts";
 
@@ -109,8 +110,8 @@ export function fitLanguageModel<P extends Tree>(options: FitLanguageOptions<P>)
     ...rest,
     params: params ?? model.init(key(seed)),
     data: tokenBatches(data, { batch, context, seed }),
-    loss: (weights: P, { tokens }: TokenBatch, { key }) =>
-      mean(tokenLosses(model, weights, tokens, { training: true, key })),
+    loss: (weights: P, { tokens }: TokenBatch, { key, step }) =>
+      mean(tokenLosses(model, weights, tokens, { training: true, key, progress: progressAt(step, steps) })),
     optimizer: clipped(
       adamW({
         learningRate: languageSchedule(options),
@@ -187,8 +188,9 @@ export function languageModelFlops<P extends Tree>(
 ): { readonly inference: number; readonly training: number } {
   const params = model.init(key(0));
   const tokens = zeros([1, context + 1], "int32");
+  const start = { training: true, key: key(0), progress: zeros([]) };
   const training = flopCount(
-    valueAndGrad((weights: P) => mean(tokenLosses(model, weights, tokens, { training: true, key: key(0) }))),
+    valueAndGrad((weights: P) => mean(tokenLosses(model, weights, tokens, start))),
     params,
   );
   return {

@@ -4,7 +4,9 @@ import {
   arange,
   type Compiled,
   type CompileOptions,
+  cast,
   compile,
+  div,
   flatten,
   fold,
   type Key,
@@ -20,6 +22,9 @@ export interface StepContext {
   /** Steps done before this one: an int32 scalar. */
   readonly step: Tensor;
 }
+
+/** How far training of so many steps has come before the step of this number, for the mode of layers. */
+export const progressAt = (step: Tensor, steps: number): Tensor => div(cast(step, "float32"), steps);
 
 /** Numbers that a step reports: float scalars by name. */
 export type Metrics = { readonly [name: string]: Tensor };

@@ -10,6 +10,7 @@ import { type FitOptions, type FitResult, fit } from "./fit.ts";
 import { inputsAndTargets, type LanguageTraining, languageSchedule } from "./language.ts";
 import { crossEntropy } from "./losses.ts";
 import { type PairBatch, pairBatch, pairBatches } from "./pair-batches.ts";
+import { progressAt } from "./steps.ts";
 import { totalOver } from "./total.ts";
 
 /** Sums over the tokens of targets, ends included and padding left out. */
@@ -62,8 +63,9 @@ export function fitTranslationModel(
     ...rest,
     params: model.init(key(seed)),
     data: pairBatches(pairs, { batch, length, seed }),
-    loss: (params: EncoderDecoderParams, rows: PairBatch, { key }) => {
-      const { loss, tokens } = targetTotals(model, params, rows, { training: true, key });
+    loss: (params: EncoderDecoderParams, rows: PairBatch, { key, step }) => {
+      const mode = { training: true, key, progress: progressAt(step, steps) };
+      const { loss, tokens } = targetTotals(model, params, rows, mode);
       return div(loss, tokens);
     },
     optimizer: clipped(

@@ -20,9 +20,7 @@ export interface BlockDenseOptions<B extends boolean = true> extends StructuredO
  * sentence for a rank or a number of blocks that does not fit.
  * Source: Wei et al. 2024, arXiv:2406.16450 (BlockDense).
  */
-export function blockDenseLinear<const B extends boolean = true>(
-  options: BlockDenseOptions<B>,
-): StructuredLinear<FactorParams<B>> {
+export function blockDenseLinear<const B extends boolean = true>(options: BlockDenseOptions<B>): StructuredLinear<B> {
   const { inputs, outputs, blocks, rank, bias = true, initBias = fanInUniform } = options;
   checkCount("blockDenseLinear", { inputs, outputs, blocks, rank });
   checkBlocks("blockDenseLinear", blocks, { inputs, rank });

@@ -22,7 +22,7 @@ export interface BlockShuffleOptions<B extends boolean = true> extends Structure
  */
 export function blockShuffleLinear<const B extends boolean = true>(
   options: BlockShuffleOptions<B>,
-): StructuredLinear<FactorParams<B>> {
+): StructuredLinear<B> {
   const { inputs, outputs, blocks, bias = true, initBias = fanInUniform } = options;
   checkCount("blockShuffleLinear", { inputs, outputs, blocks });
   checkBlocks("blockShuffleLinear", blocks, { inputs, outputs });

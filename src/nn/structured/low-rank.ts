@@ -19,9 +19,7 @@ export interface LowRankOptions<B extends boolean = true> extends StructuredOpti
  * `spectralFactors`. Throws one sentence for a rank that does not fit.
  * Source: Wei et al. 2024, arXiv:2406.16450 and arXiv:2407.09835.
  */
-export function lowRankLinear<const B extends boolean = true>(
-  options: LowRankOptions<B>,
-): StructuredLinear<FactorParams<B>> {
+export function lowRankLinear<const B extends boolean = true>(options: LowRankOptions<B>): StructuredLinear<B> {
   const { inputs, outputs, rank, bias = true, initBias = fanInUniform, std = 1 / Math.sqrt(inputs) } = options;
   checkCount("lowRankLinear", { inputs, outputs, rank });
   const most = Math.min(inputs, outputs);

@@ -23,12 +23,14 @@ export interface StructuredOptions<B extends boolean = true> {
   readonly initBias?: Initializer;
 }
 
-/** A structured affine map `y = x·W + b`, `x: [..., inputs]` to `[..., outputs]`. */
-export interface StructuredLinear<P extends Tree = FactorParams> extends Layer<P> {
+/** A structured affine map `y = x·W + b`, `x: [..., inputs]` to `[..., outputs]`, with parameters `P`. */
+export interface StructuredLinear<B extends boolean = true, P extends Tree = FactorParams<B>> extends Layer<P> {
   readonly inputs: number;
   readonly outputs: number;
   /** `x·W`, without the bias. */
   product(params: P, x: Tensor): Tensor;
+  /** The parameters that remain after training. */
+  factors(params: P): FactorParams<B>;
 }
 
 /** The layer of two factors: how they are drawn, which shapes they have, and how they are applied. */
@@ -40,7 +42,7 @@ export function factored<B extends boolean>(
     init(key: Key): FactorParams<B>;
     apply(factors: { readonly inner: Tensor; readonly weight: Tensor }, x: Tensor): Tensor;
   },
-): StructuredLinear<FactorParams<B>> {
+): StructuredLinear<B> {
   const product = (params: FactorParams<B>, x: Tensor): Tensor => {
     checkLast(name, x, inputs);
     for (const factor of ["inner", "weight"] as const) {
@@ -54,6 +56,7 @@ export function factored<B extends boolean>(
     outputs,
     init: form.init,
     product,
+    factors: (params) => params,
     apply: (params, x) => {
       const y = product(params, x);
       return "bias" in params ? add(y, params.bias) : y;
@@ -67,10 +70,11 @@ export function factored<B extends boolean>(
  * nothing between the factors.
  * Source: Wei et al. 2024, arXiv:2406.16450, section on pre-merging.
  */
-export const mergeFactors = <B extends boolean>(
-  layer: StructuredLinear<FactorParams<B>>,
-  params: FactorParams<B>,
-): LinearParams<B> => {
-  const weight = layer.product(params, eye(layer.inputs, params.weight.dtype));
-  return ("bias" in params ? { weight, bias: params.bias } : { weight }) as LinearParams<B>;
-};
+export function mergeFactors<B extends boolean, P extends Tree>(
+  layer: StructuredLinear<B, P>,
+  params: P,
+): LinearParams<B> {
+  const factors = layer.factors(params);
+  const weight = layer.product(params, eye(layer.inputs, factors.weight.dtype));
+  return ("bias" in factors ? { weight, bias: factors.bias } : { weight }) as LinearParams<B>;
+}

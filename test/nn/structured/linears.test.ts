@@ -49,7 +49,7 @@ function shuffle(n: number, b: number): number[][] {
 }
 
 /** Layers of every form that takes these extents, wider, narrower and square. */
-const layers = (bias: boolean): [string, StructuredLinear<FactorParams>][] =>
+const layers = (bias: boolean): [string, StructuredLinear][] =>
   [
     [24, 48],
     [48, 24],
@@ -61,11 +61,11 @@ const layers = (bias: boolean): [string, StructuredLinear<FactorParams>][] =>
       [`block-shuffle ${inputs} to ${outputs}`, blockShuffleLinear({ ...options, blocks: 4 })],
       [`block-shuffle of 3 ${inputs} to ${outputs}`, blockShuffleLinear({ ...options, blocks: 3 })],
       [`block-dense ${inputs} to ${outputs}`, blockDenseLinear({ ...options, blocks: 3, rank: 12 })],
-    ] as [string, StructuredLinear<FactorParams>][];
+    ] as [string, StructuredLinear][];
   });
 
 /** The same shapes with numbers that no layer has drawn. */
-const filled = async (layer: StructuredLinear<FactorParams>): Promise<FactorParams> => {
+const filled = async (layer: StructuredLinear): Promise<FactorParams> => {
   const params = layer.init(key(0));
   const data = (x: Tensor, seed: number) => tensor(Float32Array.from(numbers(x.size, seed)), { shape: x.shape });
   return {
@@ -176,7 +176,7 @@ describe("every structured linear layer", () => {
   });
 
   it("has as many parameters as its formula says", () => {
-    const count = (layer: StructuredLinear<FactorParams<false>>): number => parameterCount(layer.init(key(0)));
+    const count = (layer: StructuredLinear<false>): number => parameterCount(layer.init(key(0)));
     const [n, m, b, r] = [48, 96, 4, 16];
     const options = { inputs: n, outputs: m, bias: false } as const;
     expect(count(lowRankLinear({ ...options, rank: r }))).toBe(r * (m + n));
