@@ -5,4 +5,12 @@ export { type LowRankOptions, lowRankLinear } from "./low-rank.ts";
 export { orthonormal, polarFactor } from "./orthonormal.ts";
 export { type GuidedParams, guidance, type SelfGuidedOptions, selfGuided } from "./self-guided.ts";
 export { type LowRankFactors, spectralFactors, typicalSingularValues } from "./spectral.ts";
+export {
+  type Structure,
+  type StructuredFfn,
+  type StructuredFfnOptions,
+  type StructuredFfnParams,
+  structuredFfn,
+  structuredLinear,
+} from "./structured-ffn.ts";
 export { type FactorParams, mergeFactors, type StructuredLinear, type StructuredOptions } from "./structured-linear.ts";
