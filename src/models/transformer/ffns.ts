@@ -11,12 +11,21 @@ import {
   moefiedFfn,
   oneLayerFfn,
   routerKinds,
+  structuredFfn,
   threeLayerFfn,
 } from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind } from "./family.ts";
 
 const activation = z.enum(activationNames);
 const dense = { hidden: count, activation: activation.default("gelu"), bias: z.boolean().default(true) };
+
+/** Options of `structuredFfn`, which draws its factors in a way of its own; `guided`: share of training with guides. */
+const structured = { ...dense, guided: z.number().gt(0).max(1).optional() };
+type StructuredConfig = z.infer<z.ZodObject<typeof structured>>;
+const structuredOf = ({ activation, guided, hidden, bias }: StructuredConfig, width: number) => ({
+  ...{ width, hidden, bias, activation: activations[activation] },
+  guided: guided === undefined ? undefined : { until: guided },
+});
 
 export const ffns = {
   /** `ffn`: two layers. */
@@ -74,6 +83,18 @@ export const ffns = {
     },
     ({ activation, ...options }, { width, init }) =>
       moefiedFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `structuredFfn` of low rank. */
+  lowRank: kind({ ...structured, rank: count }, ({ rank, ...options }, { width }) =>
+    structuredFfn({ ...structuredOf(options, width), form: "lowRank", rank }),
+  ),
+  /** `structuredFfn` of two block-diagonal factors with a shuffle between them. */
+  blockShuffle: kind({ ...structured, blocks: count }, ({ blocks, ...options }, { width }) =>
+    structuredFfn({ ...structuredOf(options, width), form: "blockShuffle", blocks }),
+  ),
+  /** `structuredFfn` of a block-diagonal factor and a dense one. */
+  blockDense: kind({ ...structured, blocks: count, rank: count }, ({ blocks, rank, ...options }, { width }) =>
+    structuredFfn({ ...structuredOf(options, width), form: "blockDense", blocks, rank }),
   ),
 } as const;
 
