@@ -57,7 +57,7 @@ describe("deepenFfns", () => {
   it("refuses an activation that an identity layer changes, and a model without such layers", async () => {
     const smooth = { ...base, blocks: [[dense("gelu")]] };
     expect(() => deepenFfns({ config: smooth, params: decoder(smooth).init(key(0)) })).toThrow(
-      "blocks[0] has the activation gelu, under which an identity layer changes the function; it stays the same with relu or identity",
+      "blocks[0].ffn has the activation gelu, under which an identity layer changes the function; it stays the same with relu or identity",
     );
     const none = { ...base, blocks: [[attention]] };
     expect(() => deepenFfns({ config: none, params: decoder(none).init(key(0)) })).toThrow(
