@@ -43,27 +43,34 @@ const scatterSlices = primitive<[x: Tensor, indices: Tensor, updates: Tensor], A
     return x;
   },
   gradient: (dy, { inputs: [, indices], params }) => [dy, null, take(dy, indices, params)],
+  // ScatterND is the runtime's operator for slices, and several times faster, but it adds slices of the same index from
+  // several threads at once and loses some. ScatterElements goes through its updates one after the other.
   onnx: (graph, [x, indices, updates], { axis }, node) => {
-    const [xType, indexType] = node.inputs as [Tensor, Tensor, Tensor];
-    const wide = indexType.dtype === "int64" ? indices : graph.cast(indices, "int64");
-    // ScatterND addresses leading axes: bring the axis to the front, and the axes of the indices before the rest.
-    const toFront = [axis, ...xType.shape.map((_, i) => i).filter((i) => i !== axis)];
-    const back = toFront.map((_, i) => toFront.indexOf(i));
+    const [xType, indexType, updateType] = node.inputs as [Tensor, Tensor, Tensor];
+    if (updateType.size === 0) return graph.node("Identity", [x]);
     const k = indexType.rank;
+    const others = xType.shape.map((_, i) => i).filter((i) => i !== axis);
+    const toFront = [axis, ...others];
     const updatesToFront = [
       ...indexType.shape.map((_, i) => axis + i),
-      ...xType.shape
-        .map((_, i) => i)
-        .filter((i) => i !== axis)
-        .map((i) => (i < axis ? i : i + k - 1)),
+      ...others.map((i) => (i < axis ? i : i + k - 1)),
     ];
     const move = (name: string, perm: readonly number[]) =>
       perm.every((p, i) => p === i) ? name : graph.node("Transpose", [name], { perm });
-    const lists = graph.node("Unsqueeze", [wide, graph.int64s([k])]);
-    const scattered = graph.node("ScatterND", [move(x, toFront), lists, move(updates, updatesToFront)], {
-      reduction: "add",
-    });
-    return move(scattered, back);
+    const shaped = (name: string, shape: Shape) => graph.node("Reshape", [name, graph.int64s(shape)], { allowzero: 1 });
+    const width = others.reduce((total, i) => total * (xType.shape[i] as number), 1);
+    const [count, rows] = [indexType.size, xType.shape[axis] as number];
+    const index = graph.node("Expand", [shaped(indices, [count, 1]), graph.int64s([count, width])]);
+    const sums = graph.node(
+      "ScatterElements",
+      [shaped(move(x, toFront), [rows, width]), index, shaped(move(updates, updatesToFront), [count, width])],
+      { axis: 0, reduction: "add" },
+    );
+    const frontShape = toFront.map((i) => xType.shape[i] as number);
+    return move(
+      shaped(sums, frontShape),
+      toFront.map((_, i) => toFront.indexOf(i)),
+    );
   },
 });
 
