@@ -1,7 +1,7 @@
 /** `fourward eval` */
 import { setDefaults } from "../array/index.ts";
 import { type Corpus, DEFAULT_CORPUS, loadCorpus } from "../data/index.ts";
-import { corpusTokens, loadPretrained } from "../models/index.ts";
+import { corpusTokens, loadPretrained, modelFolder } from "../models/index.ts";
 import { parameterCount } from "../nn/index.ts";
 import { scoreLanguageModel } from "../train/index.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
@@ -21,7 +21,7 @@ export async function evaluateModel(folder: string, flags: EvalFlags): Promise<v
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const interrupts = listenForInterrupts(() => process.stderr.write("stopping\n"));
   try {
-    const { model, params, tokenizer } = await loadPretrained(folder);
+    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder));
     if (!tokenizer) throw new Error(`eval ${folder}: there is no tokenizer.json in it, which cuts text into tokens`);
     const { context = model.config.context } = flags;
     if (context > model.config.context)

@@ -1,6 +1,6 @@
 /** `fourward generate` */
 import { setDefaults } from "../array/index.ts";
-import { loadPretrained } from "../models/index.ts";
+import { loadPretrained, modelFolder } from "../models/index.ts";
 import { generateText } from "../serve/index.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 
@@ -22,7 +22,7 @@ export async function generateFrom(folder: string, flags: GenerateFlags): Promis
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const interrupts = listenForInterrupts(() => {});
   try {
-    const { model, params, tokenizer } = await loadPretrained(folder);
+    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder));
     if (!tokenizer) throw new Error(`generate ${folder}: there is no tokenizer.json in it, which makes text of tokens`);
     const started = performance.now();
     if (!flags.json) process.stdout.write(flags.prompt);

@@ -59,7 +59,10 @@ async function runAndPrint(study: Study, flags: RunFlags): Promise<void> {
           }),
     });
     line.end();
-    process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : `${outcomeText(result)}\n`);
+    const next = (study.next ?? []).map((command) => `next    ${commandPrefix()} ${command}`);
+    process.stdout.write(
+      `${flags.json ? JSON.stringify(result, null, 2) : [outcomeText(result), ...next].join("\n")}\n`,
+    );
   } catch (error) {
     line.end();
     if (error instanceof StoppedError || interrupts.signal.aborted) {

@@ -10,6 +10,7 @@ export {
   toPatches,
 } from "./autoencoder.ts";
 export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
+export { EMBEDDED_MODEL, modelFolder } from "./embedded.ts";
 export {
   loadPretrained,
   type Pretrained,

@@ -17,6 +17,7 @@ export interface Library {
 /** Papers that run, by slug. A study is loaded when it is asked for, so that listing papers stays quick. */
 export const studies: Library["studies"] = {
   "fast-feedforward": async () => (await import("./fast-feedforward.ts")).default as unknown as Study,
+  moefication: async () => (await import("./moefication.ts")).default as unknown as Study,
   "relu-former": async () => (await import("./relu-former.ts")).default as unknown as Study,
   "macaron-net": async () => (await import("./macaron-net.ts")).default as unknown as Study,
   "three-layer-ffn": async () => (await import("./three-layer-ffn.ts")).default as unknown as Study,

@@ -27,6 +27,8 @@ export interface Study<C extends Claims = Claims> extends PaperFacts {
   readonly claims: C;
   /** How many seeds a scale uses unless told otherwise. */
   readonly seeds: Readonly<Record<Scale, number>>;
+  /** Commands worth trying after it, without the name of the program. */
+  readonly next?: readonly string[];
   /** Measures every claim. */
   run(context: StudyContext): Promise<Measurements<C>>;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { key } from "../array/index.ts";
 import { checked } from "../data/checked.ts";
@@ -194,7 +195,8 @@ async function claimFolder(folder: string, recipe: z.infer<typeof recipeSchema>)
   const path = join(folder, "recipe.json");
   const text = `${JSON.stringify(recipe, null, 2)}\n`;
   if (existsSync(path)) {
-    if ((await readFile(path, "utf8")) === text) return;
+    // Through the schema, which gives options that are newer than the run their defaults.
+    if (isDeepStrictEqual(checked(recipeSchema, JSON.parse(await readFile(path, "utf8")), path), recipe)) return;
     throw new Error(`train: ${folder} holds a run of another recipe; choose another folder, or start anew with fresh`);
   }
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
