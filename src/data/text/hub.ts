@@ -1,38 +1,22 @@
 /** Text from data sets on the Hugging Face hub. */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
-import { listFiles } from "@huggingface/hub";
-import {
-  type AsyncBuffer,
-  asyncBufferFromFile,
-  asyncBufferFromUrl,
-  parquetMetadataAsync,
-  parquetReadObjects,
-} from "hyparquet";
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { cacheFolder } from "../cache.ts";
-import { download } from "../download.ts";
-import { fileError, sha256File, writeFileAtomic } from "../files.ts";
-
-/** Where the hub is: `HF_ENDPOINT`, as other tools of the hub have it, or the public one. */
-const endpoint = (): string => (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
-
-/** A folder of Parquet files in a data set. */
-export interface HubFolder {
-  /** Owner and name of the data set. */
-  readonly repo: string;
-  readonly folder: string;
-}
-
-/** A file as the hub lists it. */
-interface HubFile {
-  readonly path: string;
-  readonly size: number;
-  readonly sha256: string;
-}
+import type { DownloadOptions } from "../download.ts";
+import { writeFileAtomic } from "../files.ts";
+import {
+  filesOf,
+  type HubFile,
+  type HubFolder,
+  keptAt,
+  makeFolder,
+  rangesOf,
+  readingError,
+  wholeFile,
+} from "./hub-files.ts";
 
 type Parts = {
   readonly train: readonly string[];
@@ -40,71 +24,30 @@ type Parts = {
   readonly test: readonly string[];
 };
 
+/** Values of the column `text`, of all rows or of those between two. */
+async function textRows(
+  file: AsyncBuffer,
+  rows: { readonly metadata?: FileMetaData; readonly rowStart?: number; readonly rowEnd?: number } = {},
+): Promise<string[]> {
+  const found = await parquetReadObjects({ file, columns: ["text"], compressors, ...rows });
+  return found.map(({ text }) => String(text ?? ""));
+}
+
 /**
- * The Parquet files of a folder. Their names, sizes and checksums are kept, so that a folder that was downloaded once
- * needs no connection. Throws one sentence if the hub cannot be reached or has no such folder.
+ * WikiText, whose rows are lines, cut into articles; its own parts are kept. Throws one sentence if it is not on this
+ * machine and cannot be downloaded. Source: Merity et al. 2016, arXiv:1609.07843.
  */
-async function filesOf({ repo, folder }: HubFolder): Promise<readonly HubFile[]> {
-  const kept = join(cacheFolder(), "hub", repo, folder, "files.json");
-  if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as HubFile[];
-  const files: HubFile[] = [];
-  try {
-    const listed = listFiles({ repo: { type: "dataset", name: repo }, path: folder, hubUrl: endpoint() });
-    for await (const { type, path, size, lfs } of listed)
-      if (type === "file" && path.endsWith(".parquet") && lfs)
-        files.push({ path, size: lfs.size ?? size, sha256: lfs.oid });
-  } catch (error) {
-    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
-    throw new Error(
-      `corpus ${repo}: it is not in the cache, and ${new URL(endpoint()).host} ${cause ? `cannot be reached (${cause.code ?? cause.message})` : `answered: ${message}`}; go online, or give a text file or folder of your own`,
-    );
-  }
-  if (files.length === 0) throw new Error(`corpus ${repo}: the hub has no Parquet files in its folder ${folder}`);
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  await makeFolder(dirname(kept));
-  await writeFileAtomic(kept, JSON.stringify(files));
-  return files;
-}
-
-const makeFolder = (folder: string): Promise<unknown> =>
-  mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw fileError("make the folder", folder, error);
-  });
-
-const addressOf = (repo: string, path: string): string => `${endpoint()}/datasets/${repo}/resolve/main/${path}`;
-
-/** A file of a data set in the cache, downloaded and checked against the hub's checksum if it is not there yet. */
-async function cachedFile(repo: string, { path, size, sha256 }: HubFile): Promise<string> {
-  const target = join(cacheFolder(), "hub", repo, path);
-  if (existsSync(target)) return target;
-  const check = async (part: string): Promise<Uint8Array | string> => {
-    const found = await sha256File(part);
-    return found === sha256 ? new Uint8Array() : `expected SHA-256 ${sha256}, got ${found}`;
-  };
-  const failure = await download([addressOf(repo, path)], target, { maxBytes: size, check });
-  if (typeof failure !== "string") return target;
-  throw new Error(`corpus ${repo}: ${path} could not be downloaded (${failure}); run it again to continue`);
-}
-
-/** Values of the column `text` between two rows. */
-async function textRows(file: AsyncBuffer, rowStart?: number, rowEnd?: number): Promise<string[]> {
-  const rows = await parquetReadObjects({
-    file,
-    columns: ["text"],
-    compressors,
-    ...(rowStart === undefined ? {} : { rowStart }),
-    ...(rowEnd === undefined ? {} : { rowEnd }),
-  });
-  return rows.map(({ text }) => String(text ?? ""));
-}
-
-/** WikiText, whose rows are lines, cut into articles; its own parts are kept. Source: Merity et al. 2016, arXiv:1609.07843. */
-export async function wikiText(set: HubFolder): Promise<Parts> {
-  const files = await filesOf(set);
+export async function wikiText(set: HubFolder, options: DownloadOptions = {}): Promise<Parts> {
+  const files = await filesOf(set, options);
   const part = async (name: string): Promise<string[]> => {
     const articles: string[] = [];
     for (const file of files.filter(({ path }) => path.split("/").at(-1)?.startsWith(`${name}-`))) {
-      for (const line of await textRows(await asyncBufferFromFile(await cachedFile(set.repo, file)))) {
+      const buffer = await wholeFile(set, file, options);
+      const lines = await textRows(buffer).catch((error: unknown) => {
+        throw readingError(set, file, error, options);
+      });
+      for (const line of lines) {
+        // Sections have more than one sign of equality on each side.
         if (/^ = [^=].*[^=] = \s*$/.test(line) || articles.length === 0) articles.push("");
         articles[articles.length - 1] += line;
       }
@@ -118,65 +61,65 @@ export async function wikiText(set: HubFolder): Promise<Parts> {
 /**
  * The first documents of a large data set, so many that their text has `megabytes`. Only the row groups that hold them
  * are fetched, by ranges of bytes; each is kept, so that a fetch that was cut goes on. A hash of a document says which
- * part it belongs to: 1 % each for validation and test.
+ * part it belongs to: 1 % each for validation and test. Progress counts bytes of text.
  */
-export async function sampleOf({ repo, folder }: HubFolder, megabytes: number): Promise<Parts> {
-  if (!(megabytes > 0)) throw new RangeError(`corpus ${repo}: expected a size above 0 megabytes, got ${megabytes}`);
+export async function sampleOf(set: HubFolder, megabytes: number, options: DownloadOptions = {}): Promise<Parts> {
+  if (!(megabytes > 0)) throw new RangeError(`corpus ${set.repo}: expected a size above 0 megabytes, got ${megabytes}`);
   const parts = { train: [] as string[], validation: [] as string[], test: [] as string[] };
-  let left = megabytes * 1e6;
-  for (const file of await filesOf({ repo, folder })) {
-    for await (const documents of rowGroups(repo, file)) {
+  const total = megabytes * 1e6;
+  let received = 0;
+  for (const file of await filesOf(set, options)) {
+    for await (const documents of rowGroups(set, file, options)) {
       for (const text of documents) {
-        if (left <= 0) return parts;
-        left -= Buffer.byteLength(text);
+        received += Buffer.byteLength(text);
         const percent = createHash("sha256").update(text).digest().readUInt32LE(0) % 100;
         parts[percent < 98 ? "train" : percent === 98 ? "validation" : "test"].push(text);
+        if (received >= total) return parts;
       }
+      options.onProgress?.({ file: file.path, received, total });
     }
   }
   return parts;
 }
 
 /** The documents of each row group of a file, from the cache or by ranges of the file's bytes. */
-async function* rowGroups(repo: string, { path, size }: HubFile): AsyncGenerator<readonly string[]> {
-  const keptAt = (group: number): string => join(cacheFolder(), "hub", repo, `${path}.${group}.jsonl`);
-  let remote: { readonly buffer: AsyncBuffer; readonly ends: readonly number[] } | null = null;
+async function* rowGroups(set: HubFolder, file: HubFile, options: DownloadOptions): AsyncGenerator<readonly string[]> {
+  let opened: Opened | undefined;
   for (let group = 0; ; group++) {
-    const kept = keptAt(group);
-    if (existsSync(kept)) {
+    const kept = keptAt(set, `${file.path}.${group}.jsonl`);
+    if (file.local === undefined && existsSync(kept)) {
       yield await readLines(kept);
       continue;
     }
-    remote ??= await openRemote(repo, path, size);
-    const { buffer, ends } = remote;
-    if (group >= ends.length) return;
     let documents: readonly string[];
     try {
-      documents = await textRows(buffer, group === 0 ? 0 : ends[group - 1], ends[group]);
+      opened ??= await open(await rangesOf(set, file, options));
+      const { buffer, metadata, ends } = opened;
+      if (group >= ends.length) return;
+      const [rowStart, rowEnd] = [group === 0 ? 0 : (ends[group - 1] as number), ends[group] as number];
+      documents = await textRows(buffer, { metadata, rowStart, rowEnd });
     } catch (error) {
-      throw new Error(
-        `corpus ${repo}: ${path} could not be read from the hub (${(error as Error).message}); run it again to continue`,
-      );
+      throw readingError(set, file, error, options);
     }
-    await makeFolder(dirname(kept));
-    await writeFileAtomic(kept, documents.map((text) => `${JSON.stringify(text)}\n`).join(""));
+    if (file.local === undefined) {
+      await makeFolder(dirname(kept));
+      await writeFileAtomic(kept, documents.map((text) => `${JSON.stringify(text)}\n`).join(""));
+    }
     yield documents;
   }
 }
 
-/** A file that stays on the hub, and the row after the last of each of its row groups. */
-async function openRemote(repo: string, path: string, size: number) {
-  try {
-    const buffer = await asyncBufferFromUrl({ url: addressOf(repo, path), byteLength: size });
-    const { row_groups } = await parquetMetadataAsync(buffer);
-    let end = 0;
-    return { buffer, ends: row_groups.map(({ num_rows }) => (end += Number(num_rows))) };
-  } catch (error) {
-    const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
-    throw new Error(
-      `corpus ${repo}: ${path} could not be read from the hub (${cause?.code ?? message}); go online and run it again`,
-    );
-  }
+/** A file with its table of contents, which is megabytes long in large files, and the row after each row group. */
+interface Opened {
+  readonly buffer: AsyncBuffer;
+  readonly metadata: FileMetaData;
+  readonly ends: readonly number[];
+}
+
+async function open(buffer: AsyncBuffer): Promise<Opened> {
+  const metadata = await parquetMetadataAsync(buffer);
+  let end = 0;
+  return { buffer, metadata, ends: metadata.row_groups.map(({ num_rows }) => (end += Number(num_rows))) };
 }
 
 async function readLines(path: string): Promise<string[]> {

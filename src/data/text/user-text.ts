@@ -25,8 +25,21 @@ export async function readTextPath(path: string): Promise<Parts> {
   return info.isDirectory() ? readFolder(path) : cutFile(path, await readText(path));
 }
 
-/** The text of a file; one sentence if it is empty or not UTF-8 text. */
+/** What is surely below the longest string of the engine, whatever the letters. */
+const MAX_BYTES = 500e6;
+
+/** The text of a file; one sentence if it is empty, larger than 500 MB or not UTF-8 text. */
 export async function readText(path: string): Promise<string> {
+  const info = await stat(path).catch((error: unknown) => {
+    throw fileError("read", path, error);
+  });
+  // Devices and pipes may have no end.
+  if (!info.isFile() && !info.isDirectory())
+    throw new Error(`read ${path}: it is a device or a pipe; write its text to a file first`);
+  if (info.size > MAX_BYTES)
+    throw new Error(
+      `read ${path}: ${Math.round(info.size / 1e6)} MB are too many for one file; cut it into files of up to 500 MB in a folder`,
+    );
   const bytes = await readFile(path).catch((error: unknown) => {
     throw fileError("read", path, error);
   });
@@ -45,15 +58,15 @@ export async function readText(path: string): Promise<string> {
 
 function cutFile(path: string, text: string): Parts {
   const rest = (100 - TRAIN_PERCENT) / 2;
-  const lineEndAfter = (at: number): number => {
-    const end = text.indexOf("\n", at);
-    return end < 0 ? text.length : end + 1;
-  };
-  // Without ends of lines in the right places it is cut between words.
+  // At the next end of a line, else at a blank, else (not all languages have blanks) between two letters.
   const cut = (percent: number): number => {
     const wanted = Math.floor((text.length * percent) / 100);
-    const line = lineEndAfter(wanted);
-    return line - wanted < text.length / 50 ? line : text.lastIndexOf(" ", wanted) + 1;
+    const near = (at: number): boolean => at >= 0 && Math.abs(at - wanted) < text.length / 50;
+    const [line, blank] = [text.indexOf("\n", wanted), text.lastIndexOf(" ", wanted)];
+    if (near(line)) return line + 1;
+    if (near(blank)) return blank + 1;
+    // Never between the halves of a letter.
+    return wanted + (/[\uDC00-\uDFFF]/.test(text.charAt(wanted)) ? 1 : 0);
   };
   const [first, second] = [cut(TRAIN_PERCENT), cut(TRAIN_PERCENT + rest)];
   const parts = { train: text.slice(0, first), validation: text.slice(first, second), test: text.slice(second) };
@@ -68,7 +81,7 @@ async function readFolder(folder: string): Promise<Parts> {
     throw fileError("read", folder, error);
   });
   const paths = entries
-    .filter((entry) => entry.isFile() && /\.(txt|md)$/i.test(entry.name))
+    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && /\.(txt|md)$/i.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   if (paths.length === 0) throw new Error(`read ${folder}: there is no .txt or .md file in it`);

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, open, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -25,6 +26,12 @@ describe("books-and-speeches", async () => {
       expect(sizeOf(corpus[part])).toBeGreaterThan(0.05 * sizeOf(corpus.train));
       expect(corpus[part].some((text) => text.startsWith("CHAPTER"))).toBe(true);
     }
+  });
+
+  it("is cut as it always was, to the byte: figures of models that were trained on it depend on this", () => {
+    const bytes = parts.map((part) => corpus[part].reduce((total, text) => total + Buffer.byteLength(text), 0));
+    expect(bytes).toEqual([10_487_985, 693_967, 789_867]);
+    expect(parts.map((part) => corpus[part].length)).toEqual([323, 24, 24]);
   });
 
   it("shares next to nothing between its parts", () => {
@@ -58,6 +65,14 @@ describe("the user's own text", () => {
     expect(corpus.validation.join("")).toMatch(/^word /);
   });
 
+  it("is cut between letters, if it has no blanks either", async () => {
+    const text = "鯨𓆟".repeat(700);
+    const corpus = await loadCorpus(await write("blankless.txt", text));
+    expect(joined(corpus)).toBe(text);
+    for (const part of parts) expect(corpus[part].join("")).toMatch(/^[鯨𓆟]+$/u);
+    expect(corpus.train.join("").length / text.length).toBeCloseTo(0.9, 2);
+  });
+
   it("goes by file, if it is a folder, and a file keeps its part when others come", async () => {
     for (let i = 0; i < 80; i++) await write(`many/deep/${i}.txt`, `text number ${i}`);
     await write("many/other.bin", Uint8Array.of(0, 1));
@@ -84,6 +99,22 @@ describe("the user's own text", () => {
     await refused(await write("short.txt", "one"), "too few to be cut into three parts");
     await mkdir(join(folder, "none"), { recursive: true });
     await refused(join(folder, "none"), "no .txt or .md file");
+    await mkdir(join(folder, "broken"), { recursive: true });
+    await symlink(join(folder, "gone"), join(folder, "broken/link.txt"));
+    await refused(join(folder, "broken"), "link.txt: no such file");
+    const large = await open(join(folder, "large.txt"), "w");
+    // Takes no room on the disk.
+    await large.truncate(600e6);
+    await large.close();
+    await refused(join(folder, "large.txt"), "600 MB are too many for one file");
     await refused("wikitex", "the known corpora are books-and-speeches");
+  });
+
+  it.skipIf(process.platform === "win32")("is not read from pipes and devices, which may have no end", async () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    for (const path of [join(folder, "pipe"), "/dev/zero"])
+      await expect(loadCorpus(path)).rejects.toThrow(
+        /^read \S+: it is a device or a pipe; write its text to a file first$/,
+      );
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -33,6 +33,8 @@ const files: { readonly [path: string]: Buffer } = {
 };
 
 let server: Server;
+/** The address of a hub that nobody listens at. */
+let nowhere: string;
 let requests: { path: string; range: string | undefined }[] = [];
 let spoil = false;
 const environment = { ...process.env };
@@ -71,11 +73,16 @@ beforeAll(async () => {
     } else response.end(spoil ? Buffer.alloc(content.length) : content);
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const closed = createServer();
+  await new Promise<void>((done) => closed.listen(0, "127.0.0.1", done));
+  nowhere = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`;
+  await new Promise((done) => closed.close(done));
 });
 afterAll(() => new Promise((done) => server.close(done)));
 beforeEach(async () => {
   requests = [];
   spoil = false;
+  process.env.FOURWARD_DATA = "";
   process.env.FOURWARD_CACHE = await mkdtemp(join(tmpdir(), "fourward-hub-"));
   process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 });
@@ -91,7 +98,7 @@ describe("WikiText", () => {
     expect(corpus.train[0]).toBe(" = Train one = \n Text of it .\n = = A section = = \n More .\n");
     expect(corpus.validation[1]).toBe(" = Validation two = \n End .\n");
     expect(corpus.test).toHaveLength(2);
-    process.env.HF_ENDPOINT = "http://127.0.0.1:1";
+    process.env.HF_ENDPOINT = nowhere;
     expect(await loadCorpus("Salesforce/wikitext:wikitext-2-raw-v1")).toEqual(corpus);
   });
 
@@ -100,11 +107,56 @@ describe("WikiText", () => {
     await expect(loadCorpus("wikitext-2")).rejects.toThrow(/train-00000.* could not be downloaded .*expected SHA-256/);
   });
 
+  it("is fetched anew if what is kept was damaged", async () => {
+    const corpus = await loadCorpus("wikitext-2");
+    const kept = join(
+      process.env.FOURWARD_CACHE as string,
+      "hub/Salesforce/wikitext",
+      wiki,
+      "test-00000-of-00001.parquet",
+    );
+    await writeFile(kept, "damaged");
+    requests = [];
+    expect(await loadCorpus("wikitext-2")).toEqual(corpus);
+    expect(requests.map(({ path }) => path.split("/").at(-1))).toEqual(["test-00000-of-00001.parquet"]);
+    expect(await readFile(kept)).toEqual(files[`Salesforce/wikitext|${wiki}/test-00000-of-00001.parquet`]);
+  });
+
+  it("tells how far it is, and stops when it is told to", async () => {
+    const seen = new Set<string>();
+    await loadCorpus("wikitext-2", { onProgress: ({ file }) => seen.add(file) });
+    expect(seen.size).toBe(4);
+    process.env.FOURWARD_CACHE = await mkdtemp(join(tmpdir(), "fourward-hub-"));
+    const signal = AbortSignal.abort();
+    for (const name of ["wikitext-2", "fineweb"])
+      await expect(loadCorpus(name, { signal })).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  it("is read without the hub from files that were put there by hand", async () => {
+    const corpus = await loadCorpus("wikitext-2");
+    const folder = await mkdtemp(join(tmpdir(), "fourward-by-hand-"));
+    await mkdir(join(folder, "Salesforce/wikitext", wiki), { recursive: true });
+    const own = Object.entries(files).filter(([name]) => name.startsWith("Salesforce"));
+    for (const [name, content] of own) await writeFile(join(folder, name.replace("|", "/")), content);
+    process.env.FOURWARD_DATA = folder;
+    process.env.HF_ENDPOINT = nowhere;
+    process.env.FOURWARD_CACHE = join(folder, "empty");
+    expect(await loadCorpus("wikitext-2")).toEqual(corpus);
+    await writeFile(join(folder, "Salesforce/wikitext", wiki, "test-00000-of-00001.parquet"), "no Parquet at all");
+    await expect(loadCorpus("wikitext-2")).rejects.toThrow(
+      /^corpus Salesforce\/wikitext: \S+test-00000-of-00001.parquet could not be read as Parquet \(.*\)$/,
+    );
+  });
+
   it("says in one sentence that the hub cannot be reached or has no such folder", async () => {
     await expect(loadCorpus("wikitext-103")).rejects.toThrow("no Parquet files in its folder wikitext-103-raw-v1");
-    process.env.HF_ENDPOINT = "http://127.0.0.1:1";
+    process.env.HF_ENDPOINT = nowhere;
     await expect(loadCorpus("wikitext-103")).rejects.toThrow(
-      /not in the cache, and 127\.0\.0\.1:1 cannot be reached \(.*\); go online, or give a text file or folder of your own/,
+      /^corpus Salesforce\/wikitext: wikitext-103-raw-v1 is not on this machine, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); go online and run it again, or put the Parquet files of \S+\/wikitext-103-raw-v1 into a folder \S+ and set FOURWARD_DATA to the folder that holds it$/,
+    );
+    process.env.HF_ENDPOINT = "the hub";
+    await expect(loadCorpus("wikitext-103")).rejects.toThrow(
+      "HF_ENDPOINT: expected the address of a hub such as https://huggingface.co, got the hub",
     );
   });
 });
@@ -121,9 +173,30 @@ describe("FineWeb", () => {
     const fetched = requests.filter(({ path }) => path.includes("resolve"));
     expect(fetched.length).toBeGreaterThan(0);
     expect(fetched.every(({ range }) => range !== undefined)).toBe(true);
-    process.env.HF_ENDPOINT = "http://127.0.0.1:1";
+    process.env.HF_ENDPOINT = nowhere;
     expect(await sampleOf(set, (bytes - 1) / 1e6)).toEqual(first);
-    await expect(sampleOf(set, 1)).rejects.toThrow("go online and run it again");
+    await expect(sampleOf(set, 1)).rejects.toThrow(/000\.parquet could not be read, .* cannot be reached/);
+  });
+
+  it("needs no row group after the last that is asked for", async () => {
+    const bytes = documents.slice(0, 50).reduce((total, text) => total + text.length, 0);
+    expect(all(await sampleOf(set, bytes / 1e6))).toEqual([...documents.slice(0, 50)].sort());
+    const first = requests.filter(({ path }) => path.includes("resolve")).length;
+    requests = [];
+    await sampleOf(set, (2 * bytes) / 1e6);
+    // The table of contents again, and one more group.
+    expect(requests.filter(({ path }) => path.includes("resolve"))).toHaveLength(first);
+  });
+
+  it("is as large as the name says", async () => {
+    const corpus = await loadCorpus("fineweb:0.005MB");
+    expect(corpus.name).toBe("HuggingFaceFW/fineweb:sample-10BT:0.005MB");
+    const size = all(corpus).reduce((total, text) => total + text.length, 0);
+    expect(size).toBeGreaterThanOrEqual(5000);
+    expect(size).toBeLessThan(5000 + 130);
+    expect((await loadCorpus("fineweb")).name).toBe("HuggingFaceFW/fineweb:sample-10BT");
+    await expect(loadCorpus("fineweb:0MB")).rejects.toThrow("expected a size above 0 megabytes, got 0");
+    await expect(loadCorpus("wikitext-2:5MB")).rejects.toThrow("is always taken whole; leave out the size");
   });
 
   it("is all there is when more is asked for, mostly for training", async () => {
