@@ -22,6 +22,7 @@ export const studies: Library["studies"] = {
   "macaron-net": async () => (await import("./macaron-net.ts")).default as unknown as Study,
   "three-layer-ffn": async () => (await import("./three-layer-ffn.ts")).default as unknown as Study,
   "hourglass-ffn": async () => (await import("./hourglass-ffn.ts")).default as unknown as Study,
+  "structured-ffn": async () => (await import("./structured-ffn.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 

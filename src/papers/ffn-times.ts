@@ -1,0 +1,83 @@
+/** Times of feed-forward blocks side by side, for papers that claim to be faster than the dense block. */
+import { compile, evaluate, fold, key, mapTree, normal, type Tensor, type Tree } from "../array/index.ts";
+import type { Layer } from "../nn/index.ts";
+import { median, type StudyContext, type Table, timeInTurn } from "../report/index.ts";
+
+export interface FfnTimesOptions<K extends string> {
+  readonly width: number;
+  /** Numbers of tokens that pass at once. */
+  readonly tokens: readonly number[];
+  /** The blocks, from `[tokens, width]`. */
+  readonly layers: { readonly [P in K]: Layer<Tree> };
+  /** How many figures are taken for each block and number of tokens. */
+  readonly rounds: number;
+  /** Tokens that pass in the calls of one figure; the median of at least one call and at most 15 is taken. */
+  readonly work: number;
+}
+
+/** Milliseconds of the rounds, by number of tokens and block. */
+export type FfnTimes<K extends string> = readonly {
+  readonly width: number;
+  readonly tokens: number;
+  readonly times: { readonly [P in K]: readonly number[] };
+}[];
+
+/**
+ * Times the blocks on random input and random weights of their shapes, all in turn in one process, so that what
+ * disturbs the machine disturbs all alike. Remembers each number of tokens.
+ */
+export async function ffnTimes<K extends string>(
+  context: Pick<StudyContext, "remember" | "progress" | "signal">,
+  { width, tokens, layers, rounds, work }: FfnTimesOptions<K>,
+): Promise<FfnTimes<K>> {
+  const named = Object.entries(layers) as [K, Layer<Tree>][];
+  const draw = (x: Tensor, path: string): Tensor =>
+    normal(fold(key(1), path), x.shape, { std: 1 / Math.sqrt(x.shape.at(-2) ?? 1) });
+  const prepare = () =>
+    Promise.all(
+      named.map(async ([name, layer]) => {
+        const params = await evaluate(mapTree(layer.init(key(0)), draw));
+        return [name, params, compile((weights: Tree, x: Tensor) => layer.apply(weights, x))] as const;
+      }),
+    );
+  let blocks: Awaited<ReturnType<typeof prepare>> | undefined;
+  const results = [];
+  for (const [i, count] of tokens.entries()) {
+    context.progress({ stage: `timing blocks of width ${width}`, done: i, total: tokens.length });
+    const stored = `times of ${Object.keys(layers).join(", ")} at width ${width}, ${count} tokens`;
+    const times = await context.remember(stored, async () => {
+      blocks ??= await prepare();
+      const x = await evaluate(normal(key(2), [count, width]));
+      const calls = Object.fromEntries(blocks.map(([name, params, run]) => [name, () => run(params, x)]));
+      const each = Math.min(15, Math.max(1, Math.round(work / count)));
+      return timeInTurn(calls, { calls: each, rounds, signal: context.signal });
+    });
+    results.push({ width, tokens: count, times: times as FfnTimes<K>[number]["times"] });
+  }
+  return results;
+}
+
+/** The table of these times, with how many times as quick as the block `dense` each of the others is. */
+export function ffnTimesTable<K extends string>(times: FfnTimes<K>, dense: K): Table {
+  const names = Object.keys(times[0]?.times ?? {}) as K[];
+  const others = names.filter((name) => name !== dense);
+  return {
+    kind: "table",
+    title: "Times of one feed-forward block",
+    caption:
+      "Medians of calls in turn in one process, in milliseconds; behind each, how many times as quick as the dense block.",
+    columns: ["width", "tokens", dense, ...others],
+    rows: times.map(({ width, tokens, times }) => {
+      const base = median(times[dense]);
+      return [
+        width,
+        tokens,
+        base.toPrecision(3),
+        ...others.map((name) => {
+          const ms = median(times[name]);
+          return `${ms.toPrecision(3)} (${(base / ms).toFixed(2)}x)`;
+        }),
+      ];
+    }),
+  };
+}
