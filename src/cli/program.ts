@@ -5,6 +5,7 @@ import { devices } from "../array/runtime/runtime.ts";
 import { fileError } from "../data/files.ts";
 import { type Library, library, UnknownPaperError } from "../papers/index.ts";
 import { scales } from "../report/study.ts";
+import type { ConvertFlags } from "./convert.ts";
 import type { EvalFlags } from "./eval.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { RunFlags } from "./run.ts";
@@ -171,6 +172,23 @@ function programFor(papers: Library): Command {
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--json", "print JSON")
     .action(async (model: string, options: EvalFlags) => (await import("./eval.ts")).evaluateModel(model, options));
+
+  program
+    .command("convert <model>")
+    .description("change a trained model and write it with a record: quality, operations and speed before and after")
+    .requiredOption("--with <method>", "moefication, low-rank, merge or deepen")
+    .requiredOption("--out <folder>", "folder of the converted model")
+    .option(
+      "--text <name>",
+      "calibration text: a corpus by name, or a file or folder (default: the books and speeches)",
+    )
+    .option("--set <name=value...>", "options of the method, e.g. experts=32 active=8 or rank=64")
+    .option("--windows <n>", "windows of validation text that score both models", count, 64)
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--quiet", "no progress")
+    .option("--json", "print the record as JSON")
+    .action(async (model: string, options: ConvertFlags) => (await import("./convert.ts")).convert(model, options));
 
   program
     .command("generate <model>")

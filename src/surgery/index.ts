@@ -13,6 +13,7 @@ export {
   randomGroups,
   togetherWithin,
 } from "./groups.ts";
+export { type Conversion, type ConversionContext, conversions, convertModel } from "./methods.ts";
 export {
   type Moefied,
   type MoefiedLayer,
