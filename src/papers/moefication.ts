@@ -37,7 +37,7 @@ const timed = [
   { width: 1024, hidden: 4096 },
 ];
 const sizes: Readonly<Record<Scale, Sizes>> = {
-  smoke: { tokens: 1024, windows: 2, epochs: 1, shares: [0.25, 1], timed: [{ width: 64, hidden: 256 }], calls: 3 },
+  smoke: { tokens: 512, windows: 2, epochs: 1, shares: [0.25], timed: [{ width: 64, hidden: 256 }], calls: 3 },
   small: { tokens: 12_288, windows: 48, epochs: 12, shares: [0.0625, 0.125, 0.1875, 0.25, 0.5, 1], timed, calls: 21 },
   full: {
     tokens: 200_000,
@@ -269,7 +269,7 @@ export default paper({
   number: 18,
   slug: "moefication",
   title: "MoEfication: Transformer Feed-forward Layers are Mixtures of Experts",
-  year: 2022,
+  year: 2021,
   source: "Zhang, Lin, Liu, Li, Sun, Zhou; Findings of ACL 2022; arXiv:2110.01786",
   abstract:
     "Of the hidden units of a trained ReLU layer only a few are active for a token. Units with similar keys, or that are active together, are put into equal groups, and a small router learns to say which groups a token needs; only those are computed. No weight changes, and most of what the model can do stays.",

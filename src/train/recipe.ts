@@ -118,7 +118,7 @@ export async function trainRecipe(given: Recipe, options: TrainRecipeOptions): P
   if (options.fresh) await rm(state, { recursive: true, force: true });
   await claimFolder(state, recipe);
   onStage?.("reading the corpus");
-  const corpus = await loadCorpus(recipe.corpus);
+  const corpus = await loadCorpus(recipe.corpus, signal ? { signal } : {});
   onStage?.("tokenizing");
   const text = await corpusTokens(corpus, {
     ...(typeof recipe.tokenizer === "string"
