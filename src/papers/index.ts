@@ -22,7 +22,9 @@ export const studies: Library["studies"] = {
   "macaron-net": async () => (await import("./macaron-net.ts")).default as unknown as Study,
   "three-layer-ffn": async () => (await import("./three-layer-ffn.ts")).default as unknown as Study,
   "hourglass-ffn": async () => (await import("./hourglass-ffn.ts")).default as unknown as Study,
+  "low-rank-training": async () => (await import("./low-rank-training.ts")).default as unknown as Study,
   "structured-ffn": async () => (await import("./structured-ffn.ts")).default as unknown as Study,
+  "one-wide-ffn": async () => (await import("./one-wide-ffn.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 

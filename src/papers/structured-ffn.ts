@@ -125,11 +125,11 @@ async function skippedShare(seed: number): Promise<number> {
   return item(await run(tensor(Float32Array.from({ length: steps }, (_, i) => (i + 0.5) / steps)))) / steps;
 }
 
-/** The shared setting, narrower and with smaller batches, since there are seven arms. Ranks are whole at this width. */
+/** The shared setting, narrower and with less text, since there are seven arms. Ranks are whole at this width. */
 function settingOf(scale: Scale): LanguageSetting {
   const setting = languageSettings[scale];
   if (scale !== "small") return setting;
-  return { ...setting, width: 48, budget: { ...setting.budget, batch: 16 } };
+  return { ...setting, width: 48, budget: { ...setting.budget, batch: 16, steps: 300 } };
 }
 
 async function languageArms(context: StudyContext): Promise<(arm: string) => readonly number[]> {
