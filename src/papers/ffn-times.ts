@@ -1,7 +1,15 @@
 /** Times of feed-forward blocks side by side, for papers that claim to be faster than the dense block. */
 import { compile, evaluate, fold, key, mapTree, normal, type Tensor, type Tree } from "../array/index.ts";
 import type { Layer } from "../nn/index.ts";
-import { median, type StudyContext, type Table, timeInTurn } from "../report/index.ts";
+import {
+  type Figure,
+  type Measurement,
+  measured,
+  median,
+  type Scale,
+  type StudyContext,
+  timeInTurn,
+} from "../report/index.ts";
 
 export interface FfnTimesOptions<K extends string> {
   readonly width: number;
@@ -58,7 +66,7 @@ export async function ffnTimes<K extends string>(
 }
 
 /** The table of these times, with how many times as quick as the block `dense` each of the others is. */
-export function ffnTimesTable<K extends string>(times: FfnTimes<K>, dense: K): Table {
+export function ffnTimesTable<K extends string>(times: FfnTimes<K>, dense: K): Figure {
   const names = Object.keys(times[0]?.times ?? {}) as K[];
   const others = names.filter((name) => name !== dense);
   return {
@@ -79,5 +87,45 @@ export function ffnTimesTable<K extends string>(times: FfnTimes<K>, dense: K): T
         }),
       ];
     }),
+  };
+}
+
+/** Blocks of which widths are timed by how many tokens. */
+const timings: Readonly<
+  Record<Scale, Omit<FfnTimesOptions<never>, "layers" | "width"> & { widths: readonly number[] }>
+> = {
+  smoke: { widths: [32], tokens: [1, 16], rounds: 2, work: 32 },
+  small: { widths: [1024, 2048], tokens: [1, 16, 128, 1024], rounds: 5, work: 256 },
+  full: { widths: [512, 1024, 1536, 2048, 4096], tokens: [1, 16, 128, 1024, 2048], rounds: 7, work: 2048 },
+};
+
+/** Which times are compared, at the largest width. */
+export interface Compared<K extends string> {
+  readonly slow: K;
+  readonly quick: K;
+  /** The fewest tokens that were timed, or the most. */
+  readonly tokens: "fewest" | "most";
+}
+
+/**
+ * Times blocks at the widths and numbers of tokens of the scale, one of them named `dense`, and draws their table. Gives
+ * how many times as quick one block is as another.
+ */
+export async function ffnSpeeds<L extends { readonly dense: Layer<Tree> }>(
+  context: StudyContext,
+  blocksOf: (width: number) => L,
+): Promise<(compared: Compared<keyof L & string>) => Measurement> {
+  type Name = keyof L & string;
+  const { widths, ...rest } = timings[context.scale];
+  const all: FfnTimes<Name>[number][] = [];
+  for (const width of widths) {
+    const layers = blocksOf(width) as unknown as { readonly [P in Name]: Layer<Tree> };
+    all.push(...(await ffnTimes(context, { ...rest, width, layers })));
+  }
+  context.figure(ffnTimesTable(all, "dense"));
+  return ({ slow, quick, tokens }) => {
+    const count = rest.tokens.at(tokens === "most" ? -1 : 0);
+    const found = all.find((one) => one.width === widths.at(-1) && one.tokens === count) as FfnTimes<Name>[number];
+    return measured(found.times[slow].map((ms, i) => ms / (found.times[quick][i] as number)));
   };
 }

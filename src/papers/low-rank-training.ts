@@ -1,9 +1,7 @@
 /** Paper 19: feed-forward layers of low rank trained from the start: their speed, their loss by size, and wider models. */
-import { evaluate, flopCount, key, matmul, normal, zeros } from "../array/index.ts";
 import { decoder } from "../models/index.ts";
 import { ffn, structuredFfn } from "../nn/index.ts";
-import { exactly, measured, pairedMeasurement, paper, type Scale, type StudyContext } from "../report/index.ts";
-import { truncatedSvd } from "../surgery/index.ts";
+import { exactly, pairedMeasurement, paper, type Scale, type StudyContext } from "../report/index.ts";
 import {
   type LanguageArm,
   type LanguageModel,
@@ -13,10 +11,11 @@ import {
   languageText,
   testLosses,
 } from "../train/index.ts";
-import { type FfnTimes, ffnTimes, ffnTimesTable } from "./ffn-times.ts";
+import { ffnSpeeds } from "./ffn-times.ts";
 import { generationSpeed, groupedBlocks, lowRank, publishedPairs, smallPair } from "./low-rank-generation.ts";
+import { formulaOverGraph, operationsOver, truncationError } from "./low-rank-identities.ts";
 import { compareAtRateOfFirst, scalingPoints, steeperThanDense, widestLosses } from "./low-rank-scaling.ts";
-import { familyConfig, publishedCountsMet } from "./structured-sizes.ts";
+import { publishedCountsMet } from "./structured-sizes.ts";
 
 interface Sizes {
   /** Widths of the scaling curves, and tokens of training for each parameter of the dense model. */
@@ -24,13 +23,6 @@ interface Sizes {
   readonly tokensPerParameter: number;
   /** The dense model with grouped queries: its width and steps. */
   readonly grouped: { readonly width: number; readonly steps: number };
-  /** Blocks that are timed. */
-  readonly blocks: {
-    readonly widths: readonly number[];
-    readonly tokens: readonly number[];
-    readonly rounds: number;
-    readonly work: number;
-  };
   /** Sequences that are continued at once, tokens behind each, and calls for one figure. */
   readonly generation: { readonly batch: number; readonly seen: number; readonly calls: number };
 }
@@ -39,21 +31,18 @@ const sizes: Readonly<Record<Scale, Sizes>> = {
     widths: [8, 16],
     tokensPerParameter: 0.02,
     grouped: { width: 16, steps: 4 },
-    blocks: { widths: [32], tokens: [1, 16], rounds: 2, work: 32 },
     generation: { batch: 2, seen: 15, calls: 1 },
   },
   small: {
     widths: [24, 32, 48],
     tokensPerParameter: 3,
     grouped: { width: 48, steps: 300 },
-    blocks: { widths: [1024, 2048], tokens: [1, 16, 128, 1024], rounds: 5, work: 256 },
     generation: { batch: 32, seen: 255, calls: 5 },
   },
   full: {
     widths: [128, 192, 256, 384],
     tokensPerParameter: 20,
     grouped: { width: 384, steps: 20_000 },
-    blocks: { widths: [256, 512, 1024, 2048, 4096], tokens: [1, 16, 128, 1024, 2048], rounds: 7, work: 2048 },
     generation: { batch: 64, seen: 255, calls: 9 },
   },
 };
@@ -62,49 +51,6 @@ const blocksOf = (width: number) => {
   const block = (rank: number) => structuredFfn({ width, hidden: 4 * width, form: "lowRank", rank });
   return { dense: ffn({ width, hidden: 4 * width }), "rank 1/2": block(width / 2), "rank 1/4": block(width / 4) };
 };
-type Block = keyof ReturnType<typeof blocksOf>;
-
-/** Operations for a block of this rank over those of the dense one. */
-function operationsOver(width: number, rank: number): number {
-  const x = zeros([1, width]);
-  const [dense, low] = [
-    ffn({ width, hidden: 4 * width }),
-    structuredFfn({ width, hidden: 4 * width, form: "lowRank", rank }),
-  ];
-  return flopCount(low.apply, low.init(key(0)), x) / flopCount(dense.apply, dense.init(key(0)), x);
-}
-
-/** Operations of training by the published formula over those in the graph: of dense and low-rank models the one farther from 1. */
-function formulaOverGraph(setting: LanguageSetting): number {
-  const { vocabulary, width, depth, budget } = setting;
-  const shape = { ...setting, context: budget.context };
-  const ratios = [undefined, lowRank(width, 1 / 4)].map((layer) => {
-    const { training } = languageModelFlops(decoder(familyConfig(shape, layer)) as LanguageModel, budget.context);
-    const attention = 2 * (2 * width * width + 2 * width * width + 2 * budget.context * width);
-    const dense = 2 * 8 * width * width;
-    const weights = dense + (depth - 1) * (layer ? (5 / 16) * dense : dense);
-    return (3 * (depth * attention + weights + 2 * vocabulary * width)) / training;
-  });
-  return ratios.reduce((far, ratio) => (Math.abs(ratio - 1) > Math.abs(far - 1) ? ratio : far));
-}
-
-/** How far the error of a truncated decomposition is from the sum of the squares that were left out, relatively. */
-async function truncationError(): Promise<number> {
-  const weight = await evaluate(normal(key(6), [24, 96], { std: 0.02, dtype: "float64" }));
-  const whole = truncatedSvd(weight, 24);
-  // Each factor has the roots of the singular values, so the squared lengths of its columns are these values.
-  const values = Array.from({ length: 24 }, (_, j) =>
-    Array.from({ length: 24 }, (_, i) => Number(whole.inner.data[24 * i + j]) ** 2).reduce((a, b) => a + b),
-  );
-  const rank = 6;
-  const { inner, weight: outer } = truncatedSvd(weight, rank);
-  const near = await evaluate(matmul(inner, outer));
-  const error = near.data as Float64Array;
-  const squares = error.reduce((total, value, i) => total + (value - Number(weight.data[i])) ** 2, 0);
-  const left = values.slice(rank).reduce((total, value) => total + value ** 2, 0);
-  return Math.abs(squares / left - 1);
-}
-
 /** Loss of the structured model with grouped queries less that of the dense one, after as many operations of training. */
 async function groupedModels(
   context: StudyContext,
@@ -151,19 +97,6 @@ async function trainModels(context: StudyContext) {
   } finally {
     text.close();
   }
-}
-
-async function timeBlocks(context: StudyContext) {
-  const { widths, ...rest } = sizes[context.scale].blocks;
-  const all: FfnTimes<Block>[number][] = [];
-  for (const width of widths) all.push(...(await ffnTimes(context, { width, layers: blocksOf(width), ...rest })));
-  context.figure(ffnTimesTable(all, "dense"));
-  /** How many times as quick as the dense one a block is at the largest width, for this place among the tokens. */
-  return (block: Block, place: number) => {
-    const found = all.find((one) => one.width === widths.at(-1) && one.tokens === rest.tokens.at(place));
-    const { times } = found as FfnTimes<Block>[number];
-    return measured(times.dense.map((ms, i) => ms / (times[block][i] as number)));
-  };
 }
 
 export default paper({
@@ -281,10 +214,10 @@ export default paper({
   async run(context) {
     const setting = languageSettings[context.scale];
     const { points, grouped } = await trainModels(context);
-    const speed = await timeBlocks(context);
+    const speed = await ffnSpeeds(context, blocksOf);
     const { generation } = sizes[context.scale];
     const pairs = context.scale === "smoke" ? { medium: smallPair(32, 4), large: smallPair(64, 4) } : publishedPairs;
-    const fastest = speed("rank 1/4", -1);
+    const fastest = speed({ slow: "dense", quick: "rank 1/4", tokens: "most" });
     context.note(
       `A block with rank 1/4 needs ${(1 / operationsOver(64, 16)).toFixed(1)} times as few operations as the dense one; the measured speed is ${Math.round(100 * fastest.mean * operationsOver(64, 16))} % of what that allows.`,
     );
@@ -302,8 +235,8 @@ export default paper({
       truncation: exactly(await truncationError()),
       even: exactly(operationsOver(40, 32)),
       speed: fastest,
-      speedLarge: speed("rank 1/2", -1),
-      oneToken: speed("rank 1/4", 0),
+      speedLarge: speed({ slow: "dense", quick: "rank 1/2", tokens: "most" }),
+      oneToken: speed({ slow: "dense", quick: "rank 1/4", tokens: "fewest" }),
       half: pairedMeasurement(widestLosses(points, "rank 1/2"), widestLosses(points, "dense")),
       quarter: pairedMeasurement(widestLosses(points, "rank 1/4"), widestLosses(points, "rank 1/2")),
       steeperHalf: steeperThanDense(points, "rank 1/2"),
