@@ -152,15 +152,16 @@ function untilEnd(target: ArrayLike<number>): number[] {
 function piecesOf(text: string, bytes: number): string[] {
   const pieces: string[] = [];
   for (const line of text.split("\n")) {
-    let piece = "";
+    let [piece, size] = ["", 0];
     const close = () => {
       if (piece) pieces.push(piece);
-      piece = "";
+      [piece, size] = ["", 0];
     };
     for (const word of line.split(" ").filter(Boolean)) {
-      if (Buffer.byteLength(piece) + 1 + Buffer.byteLength(word) > bytes) close();
-      if (Buffer.byteLength(word) > bytes) continue;
-      piece = piece ? `${piece} ${word}` : word;
+      const more = Buffer.byteLength(word);
+      if (size + 1 + more > bytes) close();
+      if (more > bytes) continue;
+      [piece, size] = piece ? [`${piece} ${word}`, size + 1 + more] : [word, more];
     }
     close();
   }
