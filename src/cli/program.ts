@@ -9,6 +9,7 @@ import type { ConvertFlags } from "./convert.ts";
 import type { EvalFlags } from "./eval.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { RunFlags } from "./run.ts";
+import type { ServeFlags } from "./serve.ts";
 import type { TrainFlags } from "./train.ts";
 
 /** Exit code for wrong usage, as shells and GNU tools have it. */
@@ -189,6 +190,18 @@ function programFor(papers: Library): Command {
     .option("--quiet", "no progress")
     .option("--json", "print the record as JSON")
     .action(async (model: string, options: ConvertFlags) => (await import("./convert.ts")).convert(model, options));
+
+  program
+    .command("serve <model>")
+    .description("serve a model with the interface of OpenAI's completions")
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <n>", "port to listen on", count, 8000)
+    .option("--name <name>", "what the model is called in requests (default: the name of its folder)")
+    .option("--rows <n>", "requests that are computed together", count, 8)
+    .option("--queue <n>", "requests that may wait", count, 256)
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .action(async (model: string, options: ServeFlags) => (await import("./serve.ts")).serveModel(model, options));
 
   program
     .command("generate <model>")

@@ -34,21 +34,43 @@ export async function* generateText(
 ): AsyncGenerator<TextPiece, void, undefined> {
   if (stop.includes("")) throw new RangeError("generate: a stop text must not be empty");
   const { context } = model.config;
+  const start = promptTokens(tokenizer, prompt, context, options.maxTokens);
+  const limit = Math.min(options.maxTokens, context - start.length);
+  const rows = generate(model, params, [start], {
+    ...options,
+    ...(tokenizer.endOfText === null ? {} : { stopTokens: [tokenizer.endOfText] }),
+  });
+  const single = async function* () {
+    for await (const [token] of rows) yield token as number;
+  };
+  for await (const piece of textPieces(tokenizer, single(), { stop, limit }))
+    yield piece.finish && options.signal?.aborted ? { ...piece, finish: "length" } : piece;
+}
+
+/** Tokens of a prompt that leave room for new ones: the end of a long one, and the end of a text before an empty one. */
+export function promptTokens(tokenizer: Tokenizer, prompt: string, context: number, maxTokens: number): number[] {
   const given = [...tokenizer.encode(prompt)];
   if (given.length === 0) {
     if (tokenizer.endOfText === null) throw new RangeError("generate: this model needs a prompt that is not empty");
     given.push(tokenizer.endOfText);
   }
-  const room = Math.max(1, context - options.maxTokens);
-  const start = given.length > room ? given.slice(-room) : given;
+  const room = Math.max(1, context - maxTokens);
+  return given.length > room ? given.slice(-room) : given;
+}
+
+/**
+ * Pieces of text from tokens as they come, each as soon as no later token can change it: never half a character, never
+ * the beginning of a stop text. The last piece says whether it was a stop or the limit of tokens.
+ */
+export async function* textPieces(
+  tokenizer: Tokenizer,
+  source: AsyncIterable<number>,
+  { stop, limit }: { readonly stop: readonly string[]; readonly limit: number },
+): AsyncGenerator<TextPiece, void, undefined> {
   const tokens: number[] = [];
   let shown = 0;
-  const rows = generate(model, params, [start], {
-    ...options,
-    ...(tokenizer.endOfText === null ? {} : { stopTokens: [tokenizer.endOfText] }),
-  });
-  for await (const [token] of rows) {
-    tokens.push(token as number);
+  for await (const token of source) {
+    tokens.push(token);
     const text = tokenizer.decode(tokens);
     const found = firstOf(text, stop);
     if (found >= 0) {
@@ -61,11 +83,10 @@ export async function* generateText(
       shown = safe;
     }
   }
-  const limit = Math.min(options.maxTokens, context - start.length);
   yield {
     text: tokenizer.decode(tokens).slice(shown),
     tokens: tokens.length,
-    finish: tokens.length >= limit || options.signal?.aborted ? "length" : "stop",
+    finish: tokens.length >= limit ? "length" : "stop",
   };
 }
 
