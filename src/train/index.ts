@@ -15,6 +15,7 @@ export {
   type LanguageScore,
   type LanguageTraining,
   languageModelFlops,
+  languageOptimizer,
   languageSchedule,
   type ScoreLanguageOptions,
   scoreLanguageModel,

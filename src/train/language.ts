@@ -20,6 +20,7 @@ import { adamW } from "./adamw.ts";
 import { clipped } from "./clip.ts";
 import { type FitOptions, type FitResult, fit } from "./fit.ts";
 import { crossEntropy } from "./losses.ts";
+import type { Optimizer } from "./optimizer.ts";
 import { cosine, type Schedule, warmup } from "./schedules.ts";
 import { progressAt } from "./steps.ts";
 import { evaluationWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
@@ -87,6 +88,18 @@ export const languageSchedule = ({
   return warmup(rise, cosine({ from: rate, to: rate / 10, steps: Math.max(1, steps - rise) }));
 };
 
+/** AdamW (β₂ 0.95, as is usual for transformers) on clipped gradients; matrices decay, vectors such as norms do not. */
+export const languageOptimizer = (training: Omit<LanguageTraining, "context">): Optimizer<AdamWState> =>
+  clipped(
+    adamW({
+      learningRate: languageSchedule(training),
+      beta2: 0.95,
+      weightDecay: training.weightDecay ?? 0.1,
+      decay: (_, weight) => weight.rank > 1,
+    }),
+    training.clip ?? 1,
+  );
+
 export interface FitLanguageOptions<P extends Tree>
   extends LanguageTraining,
     Pick<
@@ -99,12 +112,9 @@ export interface FitLanguageOptions<P extends Tree>
   readonly params?: P;
 }
 
-/**
- * Trains a language model by AdamW (β₂ 0.95, as is usual for transformers) on next-token cross-entropy. Rejects and
- * resumes as `fit` does.
- */
+/** Trains a language model by `languageOptimizer` on next-token cross-entropy. Rejects and resumes as `fit` does. */
 export function fitLanguageModel<P extends Tree>(options: FitLanguageOptions<P>): Promise<FitResult<P, AdamWState>> {
-  const { model, data, params, steps, batch, context, weightDecay = 0.1, clip = 1, seed = 0 } = options;
+  const { model, data, params, steps, batch, context, seed = 0 } = options;
   const { rate: _rate, warmup: _warmup, ...rest } = options;
   return fit({
     ...rest,
@@ -112,15 +122,7 @@ export function fitLanguageModel<P extends Tree>(options: FitLanguageOptions<P>)
     data: tokenBatches(data, { batch, context, seed }),
     loss: (weights: P, { tokens }: TokenBatch, { key, step }) =>
       mean(tokenLosses(model, weights, tokens, { training: true, key, progress: progressAt(step, steps) })),
-    optimizer: clipped(
-      adamW({
-        learningRate: languageSchedule(options),
-        beta2: 0.95,
-        weightDecay,
-        decay: (_, weight) => weight.rank > 1,
-      }),
-      clip,
-    ),
+    optimizer: languageOptimizer(options),
     steps,
     seed,
   });

@@ -4,10 +4,9 @@ import type { Pair, Rewriting } from "../data/index.ts";
 import { PADDING } from "../data/index.ts";
 import type { EncoderDecoder, EncoderDecoderParams } from "../models/index.ts";
 import type { Mode } from "../nn/index.ts";
-import { type AdamWState, adamW } from "./adamw.ts";
-import { clipped } from "./clip.ts";
+import type { AdamWState } from "./adamw.ts";
 import { type FitOptions, type FitResult, fit } from "./fit.ts";
-import { inputsAndTargets, type LanguageTraining, languageSchedule } from "./language.ts";
+import { inputsAndTargets, type LanguageTraining, languageOptimizer } from "./language.ts";
 import { crossEntropy } from "./losses.ts";
 import { type PairBatch, pairBatch, pairBatches } from "./pair-batches.ts";
 import { progressAt } from "./steps.ts";
@@ -57,7 +56,7 @@ export interface FitTranslationOptions
 export function fitTranslationModel(
   options: FitTranslationOptions,
 ): Promise<FitResult<EncoderDecoderParams, AdamWState>> {
-  const { model, pairs, length, steps, batch, weightDecay = 0.1, clip = 1, seed = 0 } = options;
+  const { model, pairs, length, steps, batch, seed = 0 } = options;
   const { rate: _rate, warmup: _warmup, ...rest } = options;
   return fit({
     ...rest,
@@ -68,15 +67,7 @@ export function fitTranslationModel(
       const { loss, tokens } = targetTotals(model, params, rows, mode);
       return div(loss, tokens);
     },
-    optimizer: clipped(
-      adamW({
-        learningRate: languageSchedule(options),
-        beta2: 0.95,
-        weightDecay,
-        decay: (_, weight) => weight.rank > 1,
-      }),
-      clip,
-    ),
+    optimizer: languageOptimizer(options),
     steps,
     seed,
   });
