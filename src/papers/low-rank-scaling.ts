@@ -11,8 +11,6 @@ import {
   withStd,
 } from "../report/index.ts";
 import {
-  type CompareLanguageOptions,
-  compareLanguageModels,
   type LanguageArm,
   type LanguageComparison,
   type LanguageModel,
@@ -20,6 +18,7 @@ import {
   testLosses,
 } from "../train/index.ts";
 import { lowRank } from "./low-rank-generation.ts";
+import type { Group } from "./rate-of-first.ts";
 import { familyConfig } from "./structured-sizes.ts";
 
 /** Feed-forward layers by name, for a width. */
@@ -30,27 +29,6 @@ const layers = {
 } as const satisfies { readonly [name: string]: (width: number) => FfnConfig | undefined };
 export type Layers = keyof typeof layers;
 const names = Object.keys(layers) as Layers[];
-
-/** A model to train, for so many steps. */
-export interface Trainee {
-  readonly name: string;
-  readonly model: LanguageModel;
-  readonly steps: number;
-}
-
-/** Trains the first model at the best of the learning rates, and the others at the same one, as the source does. */
-export async function compareAtRateOfFirst(
-  context: StudyContext,
-  [first, ...others]: readonly [Trainee, ...Trainee[]],
-  { text, budget }: Pick<CompareLanguageOptions, "text" | "budget">,
-): Promise<LanguageComparison> {
-  const train = ({ name, model, steps }: Trainee, rates: readonly number[]) =>
-    compareLanguageModels(context, { arms: { [name]: model }, text, budget: { ...budget, rates, steps } });
-  const compared = { ...(await train(first, budget.rates)) };
-  const { rate } = compared[first.name] as LanguageArm;
-  for (const other of others) Object.assign(compared, await train(other, [rate]));
-  return compared;
-}
 
 /** One trained model as a point of a scaling curve, with one loss for each seed. */
 export interface ScalePoint {
@@ -63,46 +41,52 @@ export interface ScalePoint {
   readonly losses: readonly number[];
 }
 
-/**
- * Trains models of every width and kind. All models of a width see the same tokens: so many for each parameter of the
- * dense one. Draws the curves.
- */
-export async function scalingPoints(
-  context: StudyContext,
-  {
-    text,
-    setting,
-    widths,
-    tokensPerParameter,
-  }: {
-    readonly text: CompareLanguageOptions["text"];
-    readonly setting: LanguageSetting;
-    readonly widths: readonly number[];
-    readonly tokensPerParameter: number;
-  },
-): Promise<readonly ScalePoint[]> {
-  const { budget } = setting;
-  const tokens = budget.batch * budget.context;
-  const points: ScalePoint[] = [];
-  for (const width of widths) {
+/** Models of a scaling curve and what is to be trained for it. */
+export interface ScalingOptions {
+  readonly setting: LanguageSetting;
+  readonly widths: readonly number[];
+  /** All models of a width see the same tokens: so many for each parameter of the dense one. */
+  readonly tokensPerParameter: number;
+}
+
+const nameOf = (kind: Layers, width: number): string => `${kind}, width ${width}`;
+
+/** The models of every width, each a group with the dense model first. */
+export const scalingGroups = ({ setting, widths, tokensPerParameter }: ScalingOptions): readonly Group[] =>
+  widths.map((width) => {
+    const { batch, context } = setting.budget;
     const model = (kind: Layers) =>
-      decoder(familyConfig({ ...setting, context: budget.context, width }, layers[kind](width))) as LanguageModel;
-    const steps = Math.ceil((tokensPerParameter * parameterCount(model("dense").init(key(0)))) / tokens);
-    const named = (kind: Layers): Trainee => ({ name: `${kind}, width ${width}`, model: model(kind), steps });
-    const [first, ...others] = names.map(named);
-    const compared = await compareAtRateOfFirst(context, [first as Trainee, ...others], { text, budget });
-    for (const kind of names) {
-      const { name } = named(kind);
-      const { rate, parameters, flops } = compared[name] as LanguageArm;
-      const operations = flops.training * steps * tokens;
-      points.push({ layers: kind, width, rate, parameters, operations, losses: testLosses(compared, name) });
-    }
-  }
+      decoder(familyConfig({ ...setting, context, width }, layers[kind](width))) as LanguageModel;
+    const parameters = parameterCount(model("dense").init(key(0)));
+    const steps = Math.ceil((tokensPerParameter * parameters) / (batch * context));
+    return names.map((kind) => ({ name: nameOf(kind, width), model: model(kind), steps })) as unknown as Group;
+  });
+
+/** The points of the trained models of `groups`; draws their curves. */
+export function scalingPoints(
+  context: Pick<StudyContext, "figure">,
+  compared: LanguageComparison,
+  { setting, widths, tokensPerParameter }: ScalingOptions,
+  groups: readonly Group[],
+): readonly ScalePoint[] {
+  const { batch, context: length } = setting.budget;
+  const points = widths.flatMap((width, i) =>
+    names.map((kind): ScalePoint => {
+      const { rate, parameters, flops } = compared[nameOf(kind, width)] as LanguageArm;
+      const { steps } = (groups[i] as Group)[0];
+      const losses = testLosses(compared, nameOf(kind, width));
+      return { layers: kind, width, rate, parameters, operations: flops.training * steps * batch * length, losses };
+    }),
+  );
   draw(context, points, tokensPerParameter);
   return points;
 }
 
-function draw({ figure }: StudyContext, points: readonly ScalePoint[], tokensPerParameter: number): void {
+function draw(
+  { figure }: Pick<StudyContext, "figure">,
+  points: readonly ScalePoint[],
+  tokensPerParameter: number,
+): void {
   figure({
     kind: "table",
     title: "Models of the scaling curves",

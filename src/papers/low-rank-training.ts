@@ -12,9 +12,17 @@ import {
   testLosses,
 } from "../train/index.ts";
 import { ffnSpeeds } from "./ffn-times.ts";
-import { generationSpeed, groupedBlocks, lowRank, publishedPairs, smallPair } from "./low-rank-generation.ts";
+import {
+  type GroupedArm,
+  generationSpeed,
+  groupedBlocks,
+  lowRank,
+  publishedPairs,
+  smallPair,
+} from "./low-rank-generation.ts";
 import { formulaOverGraph, operationsOver, truncationError } from "./low-rank-identities.ts";
-import { compareAtRateOfFirst, scalingPoints, steeperThanDense, widestLosses } from "./low-rank-scaling.ts";
+import { scalingGroups, scalingPoints, steeperThanDense, widestLosses } from "./low-rank-scaling.ts";
+import { compareAtRateOfFirst, type Group } from "./rate-of-first.ts";
 import { publishedCountsMet } from "./structured-sizes.ts";
 
 interface Sizes {
@@ -51,53 +59,47 @@ const blocksOf = (width: number) => {
   const block = (rank: number) => structuredFfn({ width, hidden: 4 * width, form: "lowRank", rank });
   return { dense: ffn({ width, hidden: 4 * width }), "rank 1/2": block(width / 2), "rank 1/4": block(width / 4) };
 };
-/** Loss of the structured model with grouped queries less that of the dense one, after as many operations of training. */
-async function groupedModels(
-  context: StudyContext,
-  text: Awaited<ReturnType<typeof languageText>>,
-  setting: LanguageSetting,
-) {
-  const { width, steps } = sizes[context.scale].grouped;
-  const { vocabulary, heads, depth, budget } = setting;
+/** The dense and the structured model with grouped queries; the latter is trained for as many operations. */
+function groupedModels(scale: Scale, { vocabulary, heads, depth, budget: { context } }: LanguageSetting): Group {
+  const { width, steps } = sizes[scale].grouped;
   const pair = smallPair(width, heads);
-  const model = (arm: "dense" | "structured") =>
-    decoder({
-      vocabulary,
-      context: budget.context,
-      width,
-      blocks: groupedBlocks(pair, arm, { depth, first: true }),
-    }) as LanguageModel;
+  const model = (arm: GroupedArm) =>
+    decoder({ vocabulary, context, width, blocks: groupedBlocks(pair, arm, { depth, first: true }) }) as LanguageModel;
   const [dense, structured] = [model("dense"), model("structured")];
-  const cost = (of: LanguageModel) => languageModelFlops(of, budget.context).training;
+  const cost = (of: LanguageModel) => languageModelFlops(of, context).training;
   const longer = Math.round((steps * cost(dense)) / cost(structured));
-  const named = (arm: string) => `grouped queries, ${arm}`;
-  const compared = await compareAtRateOfFirst(
-    context,
-    [
-      { name: named("dense"), model: dense, steps },
-      { name: named("structured"), model: structured, steps: longer },
-    ],
-    { text, budget },
-  );
-  const parameters = (arm: string) => (compared[named(arm)] as LanguageArm).parameters.toLocaleString("en");
-  context.note(
-    `With grouped queries the structured model has ${parameters("structured")} parameters, the dense one ${parameters("dense")}; ${longer} steps of the former are as many operations as ${steps} of the latter.`,
-  );
-  return pairedMeasurement(testLosses(compared, named("structured")), testLosses(compared, named("dense")));
+  return [
+    { name: "grouped queries, dense", model: dense, steps },
+    { name: "grouped queries, structured", model: structured, steps: longer },
+  ];
 }
 
+/** Trains all models. Gives the points of the scaling curves, and the losses with grouped queries by model. */
 async function trainModels(context: StudyContext) {
-  const { widths, tokensPerParameter } = sizes[context.scale];
-  const shared = languageSettings[context.scale];
-  const setting = { ...shared, budget: { ...shared.budget, batch: Math.ceil(shared.budget.batch / 2) } };
+  const setting = languageSettings[context.scale];
+  const options = { ...sizes[context.scale], setting };
+  const scaling = scalingGroups(options);
+  const grouped = groupedModels(context.scale, setting);
   const text = await languageText(setting);
   try {
-    const points = await scalingPoints(context, { text, setting, widths, tokensPerParameter });
-    return { points, grouped: await groupedModels(context, text, setting) };
+    const { budget } = setting;
+    const compared = await compareAtRateOfFirst(context, [...scaling, grouped], { text, budget });
+    const points = scalingPoints(context, compared, options, scaling);
+    const [dense, structured] = grouped.map(({ name }) => testLosses(compared, name)) as [Losses, Losses];
+    const sizesText = grouped.map(
+      ({ name, steps }) =>
+        `${(compared[name] as LanguageArm).parameters.toLocaleString("en")} parameters and ${steps} steps`,
+    );
+    context.note(
+      `With grouped queries the dense model has ${sizesText[0]}, the structured one ${sizesText[1]}, which are as many operations.`,
+    );
+    return { points, grouped: pairedMeasurement(structured, dense) };
   } finally {
     text.close();
   }
 }
+
+type Losses = readonly number[];
 
 export default paper({
   number: 19,

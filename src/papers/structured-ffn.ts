@@ -4,6 +4,7 @@ import { ffn, structuredFfn } from "../nn/index.ts";
 import { exactly, measured, pairedMeasurement, paper, type Scale, type StudyContext } from "../report/index.ts";
 import {
   compareLanguageModels,
+  type LanguageModel,
   type LanguageSetting,
   languageFigures,
   languageSettings,
@@ -47,18 +48,15 @@ async function languageArms(context: StudyContext): Promise<(arm: string) => rea
   const setting = settingOf(context.scale);
   const { width, budget } = setting;
   const shape = { ...setting, context: budget.context };
-  const arms = {
-    dense: decoder(familyConfig(shape)),
-    ...Object.fromEntries(
-      Object.entries(structuresOf(width)).flatMap(([form, structure]) => [
-        [form, decoder(familyConfig(shape, structuredConfig(structure, width)))],
-        [
-          `${form}, guided`,
-          decoder(familyConfig(shape, { ...structuredConfig(structure, width), guided: 0.5 } as FfnConfig)),
-        ],
-      ]),
-    ),
-  };
+  const model = (layer?: FfnConfig) => decoder(familyConfig(shape, layer)) as LanguageModel;
+  const structured = Object.entries(structuresOf(width)).flatMap(([form, structure]) => {
+    const layer = structuredConfig(structure, width);
+    return [
+      [form, model(layer)],
+      [`${form}, guided`, model({ ...layer, guided: 0.5 } as FfnConfig)],
+    ] as const;
+  });
+  const arms = { dense: model(), ...Object.fromEntries(structured) };
   const text = await languageText(setting);
   try {
     const compared = await compareLanguageModels(context, { arms, text, budget });
