@@ -43,8 +43,8 @@ const sizes: Readonly<Record<Scale, Sizes>> = {
   },
   small: {
     widths: [24, 32, 48],
-    tokensPerParameter: 3,
-    grouped: { width: 48, steps: 300 },
+    tokensPerParameter: 2.5,
+    grouped: { width: 48, steps: 250 },
     generation: { batch: 32, seen: 255, calls: 5 },
   },
   full: {
