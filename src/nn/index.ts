@@ -106,6 +106,12 @@ export {
 } from "./layer.ts";
 export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
 export {
+  fourierMixer,
+  type MaskedFourierCache,
+  type MaskedFourierOptions,
+  maskedFourierMixer,
+} from "./mixers/fourier.ts";
+export {
   type CacheOptions,
   isMaskedMixer,
   isTokenMixer,
@@ -116,6 +122,7 @@ export {
   writeCache,
 } from "./mixers/mixer.ts";
 export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
+export { movingAverageMixer, type WindowCache, type WindowOptions, windowFourierMixer } from "./mixers/window.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
 export * from "./quantizers/index.ts";
 export { type RandomProjectionOptions, randomProjection } from "./random-projection.ts";

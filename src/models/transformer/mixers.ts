@@ -1,6 +1,13 @@
 /** The layers that mix positions, by name. */
 import { z } from "zod";
-import { attentionWeights, multiHeadAttention } from "../../nn/index.ts";
+import {
+  attentionWeights,
+  fourierMixer,
+  maskedFourierMixer,
+  movingAverageMixer,
+  multiHeadAttention,
+  windowFourierMixer,
+} from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind, rate } from "./family.ts";
 
 export const mixers = {
@@ -28,6 +35,18 @@ export const mixers = {
         ...(rotary ? { rotary } : {}),
       }),
   ),
+  /** `fourierMixer`: sees all positions, so it stands in encoders only. */
+  fourier: kind({}, (_, { width, causal }) => {
+    if (causal)
+      throw new Error("the mixer fourier sees later positions; a decoder needs maskedFourier or windowFourier");
+    return fourierMixer({ width });
+  }),
+  /** `maskedFourierMixer`: no parameters. */
+  maskedFourier: kind({}, (_, { width, context }) => maskedFourierMixer({ width, positions: context })),
+  /** `windowFourierMixer`: no parameters. */
+  windowFourier: kind({ window: count }, ({ window }, { width }) => windowFourierMixer({ width, window })),
+  /** `movingAverageMixer`: no parameters. */
+  movingAverage: kind({ window: count }, ({ window }, { width }) => movingAverageMixer({ width, window })),
 } as const;
 
 /** A mixing layer and its options, e.g. `{ kind: "attention", heads: 4 }`. */
