@@ -30,8 +30,11 @@ export type Family = { readonly [name: string]: Kind };
 
 /** The options of a member, its name as `kind`, as they are written in a configuration. */
 export type ConfigOf<F extends Family> = {
-  [K in keyof F & string]: { readonly kind: K } & Readonly<z.input<F[K]["schema"]>>;
+  [K in keyof F & string]: { readonly kind: K } & OptionsOf<z.input<F[K]["schema"]>>;
 }[keyof F & string];
+
+/** Options by name; none for a member whose schema is empty, which zod gives an index of its own. */
+type OptionsOf<I> = string extends keyof I ? unknown : Readonly<I>;
 
 /** Declares a member: the shape of its options, and the layer that they make. */
 export function kind<S extends z.ZodRawShape>(
