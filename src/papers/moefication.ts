@@ -38,7 +38,7 @@ const timed = [
 ];
 const sizes: Readonly<Record<Scale, Sizes>> = {
   smoke: { tokens: 512, windows: 2, epochs: 1, shares: [0.25], timed: [{ width: 64, hidden: 256 }], calls: 3 },
-  small: { tokens: 12_288, windows: 48, epochs: 12, shares: [0.0625, 0.125, 0.1875, 0.25, 0.5, 1], timed, calls: 21 },
+  small: { tokens: 8192, windows: 24, epochs: 10, shares: [0.125, 0.25, 0.5], timed, calls: 21 },
   full: {
     tokens: 200_000,
     windows: Number.POSITIVE_INFINITY,
