@@ -41,9 +41,15 @@ describe("the installed package", { timeout: 300_000 }, () => {
   }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("holds what was built, the licence and the readme, and nothing else", () => {
-    expect(files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "package.json", "dist/cli/main.js"]));
-    const others = files.filter((path) => !/^(LICENSE|README\.md|package\.json|dist\/.*\.(js|d\.ts))$/.test(path));
+  it("holds what was built, the embedded model, recipes, the licence and the readme, and nothing else", () => {
+    const wanted = ["LICENSE", "README.md", "package.json", "dist/cli/main.js", "models/fourward-4m/model.safetensors"];
+    expect(files).toEqual(expect.arrayContaining(wanted));
+    const model = /^models\/fourward-4m\/(README\.md|(config|tokenizer)\.json|model\.safetensors)$/;
+    const others = files.filter(
+      (path) =>
+        !/^(LICENSE|README\.md|package\.json|configs\/[\w-]+\.json|dist\/.*\.(js|d\.ts))$/.test(path) &&
+        !model.test(path),
+    );
     expect(others).toEqual([]);
   });
 
