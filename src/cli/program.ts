@@ -22,6 +22,14 @@ function count(text: string): number {
   return value;
 }
 
+/** A port that a server can listen on; 0 takes any that is free. */
+function port(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 16))
+    throw new InvalidArgumentError("Expected a whole number from 0 to 65535.");
+  return value;
+}
+
 /** A number from 0. */
 function number(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
@@ -138,6 +146,11 @@ function programFor(papers: Library): Command {
     .option("--vocabulary <n>", "tokens of a byte-pair vocabulary that is trained on the corpus (default: 1024)", count)
     .option("--tokenizer <file>", "a tokenizer.json to use instead")
     .option("--width <n>", "extent of the stream of vectors (default: 128)", count)
+    .addOption(
+      new Option("--parameters <n>", "parameters in all; finds the width that has them")
+        .argParser(count)
+        .conflicts("width"),
+    )
     .option("--depth <n>", "blocks (default: 4)", count)
     .option("--heads <n>", "heads of attention (default: 4)", count)
     .option("--hidden <n>", "hidden extent of the feed-forward layers (default: 4 widths)", count)
@@ -195,7 +208,7 @@ function programFor(papers: Library): Command {
     .command("serve <model>")
     .description("serve a model with the interface of OpenAI's completions")
     .option("--host <address>", "address to listen on", "127.0.0.1")
-    .option("--port <n>", "port to listen on", count, 8000)
+    .option("--port <n>", "port to listen on", port, 8000)
     .option("--name <name>", "what the model is called in requests (default: the name of its folder)")
     .option("--rows <n>", "requests that are computed together", count, 8)
     .option("--queue <n>", "requests that may wait", count, 256)

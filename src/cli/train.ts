@@ -1,7 +1,9 @@
 /** `fourward train` */
-import { setDefaults } from "../array/index.ts";
+import { key, setDefaults } from "../array/index.ts";
+import { type DecoderConfig, decoder, loadTokenizer } from "../models/index.ts";
+import { parameterCount } from "../nn/index.ts";
 import { formatDuration } from "../report/format.ts";
-import { type Recipe, type RecipeResult, readRecipe, trainRecipe } from "../train/index.ts";
+import { matchBudget, type Recipe, type RecipeResult, readRecipe, trainRecipe } from "../train/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { ProgressLine } from "./progress.ts";
@@ -13,6 +15,8 @@ export interface TrainFlags {
   readonly vocabulary?: number;
   readonly tokenizer?: string;
   readonly width?: number;
+  /** Parameters in all, for which the width is found. */
+  readonly parameters?: number;
   readonly depth?: number;
   readonly heads?: number;
   readonly hidden?: number;
@@ -35,7 +39,10 @@ export interface TrainFlags {
 
 /** Trains a language model from a configuration file, from flags, or from a file with some values replaced by flags. */
 export async function train(flags: TrainFlags, commandArguments: readonly string[]): Promise<void> {
-  const recipe = withFlags(flags.config === undefined ? fromFlags(flags) : await readRecipe(flags.config), flags);
+  const recipe = withFlags(
+    flags.config === undefined ? fromFlags(await withWidth(flags)) : await readRecipe(flags.config),
+    flags,
+  );
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const again = `${commandPrefix()} train ${commandArguments.map(quoted).join(" ")}`;
   const line = new ProgressLine();
@@ -109,9 +116,26 @@ function outcomeText({ step, best, test }: RecipeResult, out: string, seconds: n
   ].join("\n");
 }
 
+/** Flags with the width at which the model has the parameters asked for, within 5 %. */
+async function withWidth(flags: TrainFlags): Promise<TrainFlags> {
+  const { parameters, tokenizer, vocabulary = VOCABULARY, heads = HEADS } = flags;
+  if (parameters === undefined) return flags;
+  const tokens = tokenizer === undefined ? vocabulary : (await loadTokenizer(tokenizer)).vocabularySize;
+  const count = (width: number): number => {
+    const { model } = fromFlags({ ...flags, width });
+    return parameterCount(decoder({ vocabulary: tokens, ...model } as DecoderConfig).init(key(0)));
+  };
+  // Rotary positions turn pairs, so each head has an even width.
+  const { value } = matchBudget({ target: parameters, count, step: 2 * heads });
+  return { ...flags, width: value };
+}
+
+const VOCABULARY = 1024;
+const HEADS = 4;
+
 /** A recipe made of flags alone, with defaults for a small model. */
 function fromFlags(flags: TrainFlags): Recipe {
-  const { width = 128, depth = 4, heads = 4, hidden = 4 * width, context = 128, vocabulary = 1024 } = flags;
+  const { width = 128, depth = 4, heads = HEADS, hidden = 4 * width, context = 128, vocabulary = VOCABULARY } = flags;
   const { ffn = "dense", mixer = "attention", activation, positions, dropout } = flags;
   const block = [
     { mixer: mixer === "attention" ? { kind: mixer, heads } : { kind: mixer } },
@@ -133,6 +157,7 @@ function fromFlags(flags: TrainFlags): Recipe {
 
 const shapeFlags = [
   "width",
+  "parameters",
   "depth",
   "heads",
   "hidden",

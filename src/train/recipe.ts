@@ -20,6 +20,7 @@ import { parameterCount } from "../nn/index.ts";
 import { checkpointPath } from "./checkpoints.ts";
 import { fitLanguageModel, type LanguageScore, scoreLanguageModel } from "./language.ts";
 import type { Progress } from "./loop.ts";
+import { evaluationWindows, tokenBatches } from "./token-batches.ts";
 
 const count = z.int().min(1);
 
@@ -116,7 +117,7 @@ export async function trainRecipe(given: Recipe, options: TrainRecipeOptions): P
   const { out, signal, onStage, onStart, onProgress, onScore } = options;
   const state = join(out, "training");
   if (options.fresh) await rm(state, { recursive: true, force: true });
-  await claimFolder(state, recipe);
+  const isClaimed = await holdsRunOf(state, recipe);
   onStage?.("reading the corpus");
   const corpus = await loadCorpus(recipe.corpus, signal ? { signal } : {});
   onStage?.("tokenizing");
@@ -136,6 +137,10 @@ export async function trainRecipe(given: Recipe, options: TrainRecipeOptions): P
     const model = decoder({ vocabulary: tokenizer.vocabularySize, ...recipe.model } as Parameters<typeof decoder>[0]);
     const { context } = model.config;
     const { evaluateEvery, patience, ...training } = recipe.training;
+    // A run that cannot begin leaves no folder behind: corpora that are too short say so here.
+    tokenBatches(train, { batch: training.batch, context });
+    for (const part of [validation, test]) evaluationWindows(part, context);
+    if (!isClaimed) await claimFolder(state, recipe);
     onStart?.({
       parameters: parameterCount(model.init(key(0))),
       tokens: { train: train.length, validation: validation.length, test: test.length },
@@ -190,17 +195,21 @@ async function testScore(folder: string, test: TokenFile): Promise<LanguageScore
   return scoreLanguageModel(model, params, test, { context: model.config.context });
 }
 
-/** Writes the recipe into the folder of a run, or checks that the run there follows the same one. */
+const recipeFile = (folder: string): string => join(folder, "recipe.json");
+
+/** Whether the folder holds a run of this recipe; throws one sentence if it holds one of another. */
+async function holdsRunOf(folder: string, recipe: z.infer<typeof recipeSchema>): Promise<boolean> {
+  const path = recipeFile(folder);
+  if (!existsSync(path)) return false;
+  // Through the schema, which gives options that are newer than the run their defaults.
+  if (isDeepStrictEqual(checked(recipeSchema, JSON.parse(await readFile(path, "utf8")), path), recipe)) return true;
+  throw new Error(`train: ${folder} holds a run of another recipe; choose another folder, or start anew with fresh`);
+}
+
+/** Writes the recipe into the folder of a run. */
 async function claimFolder(folder: string, recipe: z.infer<typeof recipeSchema>): Promise<void> {
-  const path = join(folder, "recipe.json");
-  const text = `${JSON.stringify(recipe, null, 2)}\n`;
-  if (existsSync(path)) {
-    // Through the schema, which gives options that are newer than the run their defaults.
-    if (isDeepStrictEqual(checked(recipeSchema, JSON.parse(await readFile(path, "utf8")), path), recipe)) return;
-    throw new Error(`train: ${folder} holds a run of another recipe; choose another folder, or start anew with fresh`);
-  }
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw fileError("make the folder", folder, error);
   });
-  await writeFileAtomic(path, text);
+  await writeFileAtomic(recipeFile(folder), `${JSON.stringify(recipe, null, 2)}\n`);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -51,6 +51,24 @@ describe("fourward train", { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/stopped at step \d+; this continues it: .* train .*--steps 100000/);
   });
 
+  it("finds the width that has the parameters asked for", async () => {
+    const wide = flags.filter((flag, i) => flag !== "--width" && flags[i - 1] !== "--width");
+    const ended = await fourward(
+      ["train", ...wide, "--parameters", "21500", "--steps", "2", "--out", path("budget"), "--json"],
+      "real",
+    );
+    expect(ended.code, ended.stderr).toBe(0);
+    const parameters = Number(/([\d,]+) parameters/.exec(ended.stderr)?.[1]?.replaceAll(",", ""));
+    expect(Math.abs(parameters / 21_500 - 1)).toBeLessThan(0.05);
+  });
+
+  it("leaves no folder behind when a run cannot begin", async () => {
+    writeFileSync(path("short.txt"), "the whale swims.\n".repeat(12));
+    const ended = await fourward(["train", "--corpus", path("short.txt"), "--out", path("never")], "real");
+    expect(ended.code).toBe(1);
+    expect(existsSync(path("never"))).toBe(false);
+  });
+
   it("fails in one sentence", async () => {
     const fails = async (args: string[], message: string | RegExp, code = 1) => {
       const ended = await fourward(args, "real");
@@ -64,5 +82,11 @@ describe("fourward train", { timeout: 60_000 }, () => {
     await fails(["eval", path("nowhere")], /nowhere/);
     writeFileSync(path("config.json"), "{}");
     await fails(["train", "--config", path("config.json"), "--width", "8", ...out], /config\.json: /);
+    await fails(
+      ["train", "--parameters", "100", ...out],
+      /no width meets the budget of 100: the smallest, 8, already costs/,
+    );
+    await fails(["train", "--parameters", "9000", "--heads", "64", ...out], /no width meets the budget of 9000/);
+    await fails(["train", "--parameters", "9000", "--width", "64", ...out], /cannot be used with/, 2);
   });
 });
