@@ -1,6 +1,7 @@
 /** Labelled images in memory, and batches of them that are a pure function of seed and step. */
 import { type Availability, checkDataFiles, loadDataFile } from "./cache.ts";
 import type { DownloadOptions } from "./download.ts";
+import { mix } from "./hash.ts";
 import { parseIdx } from "./idx.ts";
 import { type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
 
@@ -227,12 +228,4 @@ export function permutation(count: number, seed: number, epoch: number): Uint32A
     order[j] = swapped;
   }
   return order;
-}
-
-/** A bijection of 32-bit words in which each input bit changes each output bit about half of the time (MurmurHash3). */
-function mix(word: number): number {
-  let h = (word + 0x9e3779b9) | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }

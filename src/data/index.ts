@@ -17,6 +17,7 @@ export {
   pixelStatistics,
   type Split,
 } from "./images.ts";
+export * from "./pde/index.ts";
 export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
 export * from "./text/index.ts";
 export { openTokens, type TokenFile, writeTokens } from "./tokens.ts";
