@@ -1,4 +1,5 @@
 /** Claims, measurements, verdicts, figures, and the report of a study. */
+export { type BootstrapOptions, bootstrapInterval } from "./bootstrap.ts";
 export {
   type Claim,
   type Claims,
@@ -11,6 +12,7 @@ export {
   type Verdict,
   verdictOf,
 } from "./claim.ts";
+export { correlationPValue, partialCorrelation, pearson, spearman, withinGroups } from "./correlation.ts";
 export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
 export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 export type { Machine } from "./machine.ts";
@@ -18,6 +20,7 @@ export { type PairedDifference, pairedDifference, pairedMeasurement } from "./pa
 export { fitPowerLaw, type PowerLaw } from "./power-law.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
+export { studentTPValue } from "./student.ts";
 export {
   type PaperFacts,
   paper,

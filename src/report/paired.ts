@@ -1,4 +1,5 @@
 /** Two lists of results, one of each for every seed, compared seed by seed. */
+import { bootstrapInterval } from "./bootstrap.ts";
 import type { Measurement } from "./claim.ts";
 import { formatNumber } from "./format.ts";
 import { average, measured } from "./summary.ts";
@@ -16,8 +17,7 @@ export interface PairedDifference {
   readonly agreeing: number;
 }
 
-/** Up to so many seeds, all resamples are formed; from then on some are drawn. */
-const ALL = 6;
+/** Resamples that are drawn where there are too many to form them all. */
 const DRAWN = 20_000;
 
 /**
@@ -35,7 +35,7 @@ export function pairedDifference(a: readonly number[], b: readonly number[]): Pa
   const values = a.map((value, i) => value - (b[i] as number));
   const mean = average(values);
   const agreeing = values.filter((v) => v * mean > 0).length / values.length;
-  const [low, high] = intervalOf(values);
+  const [low, high] = bootstrapInterval(values, average, { resamples: DRAWN });
   return { values, mean, low, high, agreeing };
 }
 
@@ -48,33 +48,5 @@ export function pairedMeasurement(a: readonly number[], b: readonly number[]): M
   return {
     ...measured(values),
     note: `bootstrap: ${formatNumber(low)} to ${formatNumber(high)}; ${sign} 0 with ${Math.round(agreeing * count)} of ${count} seeds`,
-  };
-}
-
-function intervalOf(values: readonly number[]): readonly [low: number, high: number] {
-  const count = values.length;
-  if (count === 1) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  const resamples = count <= ALL ? count ** count : DRAWN;
-  const next = count <= ALL ? (resample: number, place: number) => digit(resample, place, count) : drawnFrom(count);
-  const means = Float64Array.from({ length: resamples }, (_, resample) => {
-    let total = 0;
-    for (let place = 0; place < count; place++) total += values[next(resample, place)] as number;
-    return total / count;
-  }).sort();
-  const percentile = (share: number) => means[Math.round(share * (resamples - 1))] as number;
-  return [percentile(0.025), percentile(0.975)];
-}
-
-/** A digit of a number written with this base: counting through all numbers gives all resamples. */
-const digit = (value: number, place: number, base: number): number => Math.floor(value / base ** place) % base;
-
-/** Whole numbers below `count` from a fixed xorshift sequence (Marsaglia 2003). */
-function drawnFrom(count: number): () => number {
-  let state = 0x9e3779b9;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return Math.floor(((state >>> 0) / 2 ** 32) * count);
   };
 }

@@ -4,6 +4,8 @@
 export interface PowerLaw {
   readonly exponent: number;
   readonly constant: number;
+  /** Share of the variance of `log y` that the line explains: 1 for points on it. */
+  readonly rSquared: number;
 }
 
 /**
@@ -21,5 +23,9 @@ export function fitPowerLaw(points: readonly { readonly x: number; readonly y: n
   const [x0, y0] = [mean(xs), mean(ys)];
   const spread = xs.reduce((total, x) => total + (x - x0) ** 2, 0);
   const exponent = xs.reduce((total, x, i) => total + (x - x0) * ((ys[i] as number) - y0), 0) / spread;
-  return { exponent, constant: Math.exp(y0 - exponent * x0) };
+  const total = ys.reduce((sum, y) => sum + (y - y0) ** 2, 0);
+  const rest = ys.reduce((sum, y, i) => sum + (y - y0 - exponent * ((xs[i] as number) - x0)) ** 2, 0);
+  // Equal y are a law of exponent 0, and all on its line.
+  const rSquared = total === 0 ? 1 : 1 - rest / total;
+  return { exponent, constant: Math.exp(y0 - exponent * x0), rSquared };
 }
