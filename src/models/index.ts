@@ -29,6 +29,7 @@ export {
 export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts";
 export { openWeights, writeWeights } from "./sharded.ts";
 export * from "./tokenizer/index.ts";
+export { activationsOf, intervene, observe, type Replacement } from "./transformer/activations.ts";
 export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
 export {
   type Decoder,
@@ -36,7 +37,6 @@ export {
   type DecoderParams,
   decoder,
   decoderSchema,
-  type SeenSublayer,
 } from "./transformer/decoder.ts";
 export {
   type CrossConfig,

@@ -102,7 +102,10 @@ export {
   residual,
   sequential,
   stateless,
+  type Tap,
   type TensorLayer,
+  tap,
+  tapsUnder,
 } from "./layer.ts";
 export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
 export {

@@ -4,6 +4,12 @@
  */
 import { add, fold, type Key, type Tensor, type Tree } from "../array/index.ts";
 
+/**
+ * Sees a named activation as a layer computes it, and gives what the layer goes on with: the same to observe, another
+ * tensor of its shape to intervene.
+ */
+export type Tap = (name: string, x: Tensor) => Tensor;
+
 /** How a layer is applied. Without a mode, layers act as in inference. */
 export interface Mode {
   /** True while training: dropout and its like act only then. */
@@ -12,6 +18,8 @@ export interface Mode {
   readonly key?: Key;
   /** How far training has come, a float scalar from 0 to 1; needed only by layers that change in its course. */
   readonly progress?: Tensor;
+  /** Sees what layers compute on the way, under dotted names; see `observe`. */
+  readonly tap?: Tap;
 }
 
 /** A function from `In` to `Out` with parameters `P`, both made from one set of hyperparameters. */
@@ -56,10 +64,20 @@ type Loose = Layer<Tree, unknown, unknown>;
 const asLayer = (part: Part | AnyLayer): Loose =>
   (typeof part === "function" ? stateless((x: unknown) => part(x as Tensor)) : part) as Loose;
 
-/** The mode of a part: its own key, folded from that of the whole by the part's name. */
+/** The mode of a part: its own key, folded from that of the whole by the part's name, and its name before those it taps. */
 export function modeOf(mode: Mode | undefined, part: string | number): Mode | undefined {
-  return mode?.key ? { ...mode, key: fold(mode.key, part) } : mode;
+  const own = tapsUnder(mode, part);
+  return own?.key ? { ...own, key: fold(own.key, part) } : own;
 }
+
+/** The same mode, with a name before those of the activations. */
+export function tapsUnder(mode: Mode | undefined, part: string | number): Mode | undefined {
+  const outer = mode?.tap;
+  return outer ? { ...mode, tap: (name, x) => outer(`${part}.${name}`, x) } : mode;
+}
+
+/** Shows an activation to the mode's tap, if there is one: the tensor to go on with. */
+export const tap = (mode: Mode | undefined, name: string, x: Tensor): Tensor => mode?.tap?.(name, x) ?? x;
 
 /**
  * Joins named layers into one. `forward` gets each part as a function, the input, the mode and the parameters.

@@ -19,6 +19,14 @@ export {
   type TrainedAutoencoder,
 } from "./reconstruction.ts";
 export {
+  type OverTextOptions,
+  overText,
+  recordActivations,
+  type SeenText,
+  totalOverText,
+  windowsOf,
+} from "./record.ts";
+export {
   conditionalAgreement,
   type RoutedHits,
   type RoutedLayers,

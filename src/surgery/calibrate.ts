@@ -1,8 +1,7 @@
 /** What feed-forward layers read on real text, recorded for surgery that must know it. */
-import { compile, reshape, type Tensor } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
-import type { Decoder, DecoderParams } from "../models/index.ts";
-import { evaluationWindows, inputsAndTargets } from "../train/index.ts";
+import { activationsOf, type Decoder, type DecoderParams } from "../models/index.ts";
+import { recordActivations } from "../probe/index.ts";
 
 /** Inputs of one feed-forward sublayer. */
 export interface RecordedInputs {
@@ -19,51 +18,18 @@ export interface RecordOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Windows that go through the model at once. */
-const BATCH = 8;
-
 /** Records what each feed-forward sublayer reads (after its norm) on windows spread evenly over a text. */
 export async function recordFfnInputs(
   model: Decoder,
   params: DecoderParams,
   text: TokenFile,
-  { tokens, signal }: RecordOptions,
+  options: RecordOptions,
 ): Promise<readonly RecordedInputs[]> {
-  const context = Math.min(model.config.context, text.length - 1);
-  const all = evaluationWindows(text, context);
-  const count = Math.min(all.count, Math.ceil(tokens / context));
-  const places: { block: number; name: string }[] = [];
-  const run = compile((weights: DecoderParams, windows: Tensor) => {
-    const inputs: Tensor[] = [];
-    places.length = 0;
-    model.observe(weights, inputsAndTargets(windows)[0], ({ block, name, input }) => {
-      if (!name.startsWith("ffn")) return;
-      places.push({ block, name });
-      inputs.push(reshape(input, [-1, model.config.width]));
-    });
-    return inputs;
+  const places = [...activationsOf(model).keys()].flatMap((path) => {
+    const [, block, name] = /^blocks\.(\d+)\.(ffn\d*)\.input$/.exec(path) ?? [];
+    return block && name ? [{ path, block: Number(block), name }] : [];
   });
-  const parts: Float32Array[][] = [];
-  for (let first = 0; first < count; first += BATCH) {
-    signal?.throwIfAborted();
-    const numbers = Array.from({ length: Math.min(BATCH, count - first) }, (_, i) =>
-      Math.floor(((first + i) * all.count) / count),
-    );
-    const inputs = await run(params, all.take(numbers));
-    inputs.forEach(({ data }, i) => {
-      parts[i] ??= [];
-      parts[i].push(data as Float32Array);
-    });
-  }
-  return parts.map((list, i) => ({ ...(places[i] as { block: number; name: string }), rows: joined(list) }));
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const result = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
+  const paths = places.map(({ path }) => path);
+  const rows = await recordActivations(model, params, text, paths, options);
+  return places.map(({ path, ...place }) => ({ ...place, rows: rows[path] as Float32Array }));
 }

@@ -66,11 +66,13 @@ export { type FitTogetherOptions, type FitTogetherResult, fitTogether, type Trai
 export {
   type EvaluationWindows,
   evaluationWindows,
+  type SpreadWindows,
+  spreadWindows,
   type TokenBatch,
   type TokenBatchOptions,
   tokenBatches,
 } from "./token-batches.ts";
-export { type TotalOptions, totalOver } from "./total.ts";
+export { eachPiece, type PieceOf, type TotalOptions, totalOver } from "./total.ts";
 export {
   type FitTranslationOptions,
   fitTranslationModel,

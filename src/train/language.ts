@@ -23,7 +23,7 @@ import { crossEntropy } from "./losses.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { cosine, type Schedule, warmup } from "./schedules.ts";
 import { progressAt } from "./steps.ts";
-import { evaluationWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
+import { spreadWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
 import { totalOver } from "./total.ts";
 
 /** A model that gives logits `[batch, time, vocabulary]` of the token after each of `tokens: [batch, time]`. */
@@ -161,8 +161,7 @@ export async function scoreLanguageModel<P extends Tree>(
   data: TokenFile,
   { context, batch = 16, windows = Number.POSITIVE_INFINITY, signal }: ScoreLanguageOptions,
 ): Promise<LanguageScore> {
-  const all = evaluationWindows(data, context);
-  const count = Math.min(all.count, windows);
+  const { count, batch: windowsFrom } = spreadWindows(data, { context, windows });
   const { loss, hits } = await totalOver(
     (weights: P, { tokens }: TokenBatch) => {
       const scores = tokenScores(model, weights, tokens);
@@ -172,9 +171,7 @@ export async function scoreLanguageModel<P extends Tree>(
     {
       count,
       piece: Math.min(batch, count),
-      batch: (start, size) => ({
-        tokens: all.take(Array.from({ length: size }, (_, i) => Math.floor(((start + i) * all.count) / count))),
-      }),
+      batch: windowsFrom,
       ...(signal ? { signal } : {}),
     },
   );

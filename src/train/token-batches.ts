@@ -87,6 +87,31 @@ export function evaluationWindows(file: TokenFile, context: number): EvaluationW
   };
 }
 
+/** Windows spread evenly over a text, as examples of `totalOver`. */
+export interface SpreadWindows {
+  readonly count: number;
+  /** Windows `start` to before `start + size` of them. */
+  batch(start: number, size: number): TokenBatch;
+}
+
+/**
+ * At most so many of the windows of `evaluationWindows`, spread evenly over the text; all by default. Throws one sentence
+ * if the text is shorter than a window.
+ */
+export function spreadWindows(
+  file: TokenFile,
+  { context, windows = Number.POSITIVE_INFINITY }: { readonly context: number; readonly windows?: number },
+): SpreadWindows {
+  const all = evaluationWindows(file, context);
+  const count = Math.min(all.count, windows);
+  return {
+    count,
+    batch: (start, size) => ({
+      tokens: all.take(Array.from({ length: size }, (_, i) => Math.floor(((start + i) * all.count) / count))),
+    }),
+  };
+}
+
 function checkLength(file: TokenFile, context: number): void {
   if (!Number.isInteger(context) || context < 1)
     throw new RangeError(`tokens: context must be a whole number from 1, got ${context}`);

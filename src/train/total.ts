@@ -10,26 +10,47 @@ export interface TotalOptions<B extends Tree> {
   readonly batch: (start: number, count: number) => B;
   /** Stops between pieces, once it is aborted, by rejecting with its reason. */
   readonly signal?: AbortSignal;
+  /** Called after each piece with the examples that are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What `measure` gives for a piece of the examples. */
+export interface PieceOf<R> {
+  readonly start: number;
+  readonly count: number;
+  readonly result: R;
 }
 
 /**
- * What `measure` gives for all examples, summed in float64: counts of hits, losses, uses. Parameters are passed as they
- * are, without a copy.
+ * What `measure` gives for each piece of all examples, in order. Parameters are passed as they are, without a copy.
  */
-export async function totalOver<P extends Tree, B extends Tree, R extends Tree>(
+export async function* eachPiece<P extends Tree, B extends Tree, R extends Tree>(
   measure: (params: P, batch: B) => R,
   params: P,
-  { count, piece, batch, signal }: TotalOptions<B>,
-): Promise<R> {
+  { count, piece, batch, signal, onProgress }: TotalOptions<B>,
+): AsyncGenerator<PieceOf<R>> {
   for (const [name, value] of Object.entries({ count, piece })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new RangeError(`totalOver: ${name} must be a whole number of at least 1, got ${value}`);
   }
   const run = compile(measure);
-  let totals: { readonly sums: readonly Float64Array[]; readonly rebuild: () => R } | null = null;
   for (let start = 0; start < count; start += piece) {
     signal?.throwIfAborted();
-    const { leaves, rebuild } = flatten(await run(params, batch(start, Math.min(piece, count - start))));
+    const size = Math.min(piece, count - start);
+    yield { start, count: size, result: await run(params, batch(start, size)) };
+    onProgress?.(start + size, count);
+  }
+}
+
+/** What `measure` gives for all examples, summed in float64 over the pieces of `eachPiece`: counts of hits, losses, uses. */
+export async function totalOver<P extends Tree, B extends Tree, R extends Tree>(
+  measure: (params: P, batch: B) => R,
+  params: P,
+  options: TotalOptions<B>,
+): Promise<R> {
+  let totals: { readonly sums: readonly Float64Array[]; readonly rebuild: () => R } | null = null;
+  for await (const { result } of eachPiece(measure, params, options)) {
+    const { leaves, rebuild } = flatten(result);
     const sums: readonly Float64Array[] = totals?.sums ?? leaves.map(({ size }) => new Float64Array(size));
     leaves.forEach(({ data }, i) => {
       const sum = sums[i] as Float64Array;

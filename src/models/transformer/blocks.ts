@@ -10,6 +10,8 @@ import {
   type Mode,
   modeOf,
   rmsNorm,
+  tap,
+  tapsUnder,
 } from "../../nn/index.ts";
 import { buildMember, type Family, type Surroundings } from "./family.ts";
 import { type FfnConfig, ffnSchema, ffns } from "./ffns.ts";
@@ -193,7 +195,11 @@ export type Call<In> = (
   place: { readonly block: number; readonly name: string },
 ) => Tensor;
 
-/** Applies a stack. `call` applies the layer of a sublayer to the normalized stream. */
+/**
+ * Applies a stack. `call` applies the layer of a sublayer to the normalized stream. A tap sees under
+ * `blocks.<block>.<sublayer>` the `input` of its layer, what the layer names itself, and its `output`, which is added to
+ * the stream; and after the block, `blocks.<block>.stream`.
+ */
 export function applyStack<In>(
   blocks: readonly (readonly Step<In>[])[],
   params: StackParams,
@@ -203,22 +209,24 @@ export function applyStack<In>(
   call: Call<In>,
 ): Tensor {
   blocks.forEach((block, b) => {
+    const whole = modeOf(tapsUnder(mode, "blocks"), b);
     let before = x;
     for (const step of block) {
       if (!step.beside) before = x;
       const own = params.blocks[b]?.[step.name] ?? {};
       const weights = (step.shared === undefined ? own.layer : params.shared[step.shared]) as Tree;
-      const at = modeOf(modeOf(mode, b), step.name);
+      const at = modeOf(whole, step.name);
       const pre = options.placement === "pre" && step.norm;
-      const h = pre ? pre.apply(own.norm as Tree, before) : before;
+      const h = tap(at, "input", pre ? pre.apply(own.norm as Tree, before) : before);
       const branch = drop(
-        call(step, weights, h, at, { block: b, name: step.name }),
+        tap(at, "output", call(step, weights, h, at, { block: b, name: step.name })),
         options.dropout,
         modeOf(at, "drop"),
       );
       x = add(x, step.scale === 1 ? branch : mul(branch, step.scale));
       if (options.placement === "post" && step.norm) x = step.norm.apply(own.norm as Tree, x);
     }
+    x = tap(whole, "stream", x);
   });
   return x;
 }
@@ -252,9 +260,10 @@ export function extendStack<In = Tensor>(
   cache: StackCache,
   seen: Tensor,
   call: Call<In> = ({ layer }, weights, h, mode) => (layer as Layer<Tree>).apply(weights, h, mode),
+  mode?: Mode,
 ): readonly [Tensor, StackCache] {
   const after: Record<string, Tree>[] = blocks.map(() => ({}));
-  const y = applyStack<In>(blocks, params, x, options, undefined, (step, weights, h, mode, place) => {
+  const y = applyStack<In>(blocks, params, x, options, mode, (step, weights, h, mode, place) => {
     const own = cache[place.block]?.[place.name];
     const layer = step.layer as Layer<Tree>;
     if (own === undefined || !isTokenMixer(layer)) return call(step, weights, h, mode, place);

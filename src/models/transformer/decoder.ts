@@ -15,6 +15,7 @@ import {
   newPositions,
   normalOf,
   type RotaryOptions,
+  tap,
 } from "../../nn/index.ts";
 import {
   applyStack,
@@ -100,35 +101,29 @@ export type DecoderParams = StackParams & {
   readonly head?: { readonly weight: Tensor };
 };
 
-/** A sublayer as it is applied. */
-export interface SeenSublayer {
-  readonly block: number;
-  /** Its name in the block: `mixer`, `ffn`, `ffn2`, … */
-  readonly name: string;
-  /** `[batch, time, width]`. */
-  readonly input: Tensor;
-  readonly output: Tensor;
-}
-
 export interface Decoder extends Layer<DecoderParams> {
   /** The configuration with its defaults filled in. */
   readonly config: Required<DecoderConfig>;
-  /** Vectors after the last norm: `[batch, time]` gives `[batch, time, width]`. */
-  hidden(params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor;
   /**
-   * What sublayers read and add, while the model is applied: calls `see` for each with its input (normalized) and its
-   * output, in order. Gives what `hidden` gives.
+   * Vectors after the last norm: `[batch, time]` gives `[batch, time, width]`. A tap of the mode sees `embedding`, what
+   * `applyStack` names, and `final`; `logits` are seen where they are computed.
    */
-  observe(params: DecoderParams, tokens: Tensor, see: (seen: SeenSublayer) => void): Tensor;
+  hidden(params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor;
   /** Logits of vectors: `[..., width]` gives `[..., vocabulary]`. */
-  logits(params: DecoderParams, hidden: Tensor): Tensor;
+  logits(params: DecoderParams, hidden: Tensor, mode?: Mode): Tensor;
   /** Caches before the first position; throws one sentence if a mixer needs the whole sequence. */
   cache(options: CacheOptions): StackCache;
   /**
    * Vectors after the last norm at new tokens `[batch, new]`, and the caches after them; `seen`, int32 `[batch]`, is how
    * many positions each row has behind it.
    */
-  extend(params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor): readonly [Tensor, StackCache];
+  extend(
+    params: DecoderParams,
+    tokens: Tensor,
+    cache: StackCache,
+    seen: Tensor,
+    mode?: Mode,
+  ): readonly [Tensor, StackCache];
 }
 
 /** The weights of a linear map start with variance 1/inputs. */
@@ -155,25 +150,31 @@ export function decoder(given: DecoderConfig): Decoder {
   const places = embedding({ count: context, width, init: normalOf(0.01) });
   const last = normOf(norm, width, eps);
 
-  const embed = (params: DecoderParams, tokens: Tensor, seen?: Tensor): Tensor => {
+  const embed = (params: DecoderParams, tokens: Tensor, mode: Mode | undefined, seen?: Tensor): Tensor => {
     const time = tokens.shape.at(-1) as number;
     if (tokens.rank !== 2 || time > context)
       throw new RangeError(
         `decoder: expected tokens [batch, time] with at most ${context} positions, got [${tokens.shape.join(", ")}]`,
       );
     const x = table.apply(params.embedding, tokens);
-    if (!params.positions) return x;
-    return add(x, take(params.positions.weight, seen ? newPositions(seen, time) : arange(time, "int32")));
+    const place = params.positions
+      ? add(x, take(params.positions.weight, seen ? newPositions(seen, time) : arange(time, "int32")))
+      : x;
+    return tap(mode, "embedding", place);
   };
-  const finish = (params: DecoderParams, x: Tensor): Tensor => (params.norm ? last.apply(params.norm, x) : x);
-  const logits = (params: DecoderParams, h: Tensor): Tensor =>
-    params.head ? matmul(h, params.head.weight) : matmul(h, params.embedding.weight, { transposeB: true });
+  const finish = (params: DecoderParams, x: Tensor, mode: Mode | undefined): Tensor =>
+    tap(mode, "final", params.norm ? last.apply(params.norm, x) : x);
+  const logits = (params: DecoderParams, h: Tensor, mode?: Mode): Tensor => {
+    const y = params.head ? matmul(h, params.head.weight) : matmul(h, params.embedding.weight, { transposeB: true });
+    return tap(mode, "logits", y);
+  };
 
   const hidden = (params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor => {
-    const x = drop(embed(params, tokens), dropout, modeOf(mode, "embedding"));
+    const x = drop(embed(params, tokens, mode), dropout, modeOf(mode, "embedding"));
     return finish(
       params,
       applyStack(steps, params, x, options, mode, ({ layer }, weights, h, own) => layer.apply(weights, h, own)),
+      mode,
     );
   };
   return {
@@ -189,22 +190,14 @@ export function decoder(given: DecoderConfig): Decoder {
             head: { weight: weightInit(fold(key, "head"), [width, vocabulary], { fanIn: width, fanOut: vocabulary }) },
           }),
     }),
-    apply: (params, tokens, mode) => logits(params, hidden(params, tokens, mode)),
+    apply: (params, tokens, mode) => logits(params, hidden(params, tokens, mode), mode),
     hidden,
-    observe: (params, tokens, see) =>
-      finish(
-        params,
-        applyStack(steps, params, embed(params, tokens), options, undefined, ({ layer }, weights, input, _, place) => {
-          const output = layer.apply(weights, input);
-          see({ ...place, input, output });
-          return output;
-        }),
-      ),
     logits,
     cache: (size) => emptyCache(steps, size),
-    extend: (params, tokens, cache, seen) => {
-      const [x, after] = extendStack(steps, params, embed(params, tokens, seen), options, cache, seen);
-      return [finish(params, x), after];
+    extend: (params, tokens, cache, seen, mode) => {
+      const x = embed(params, tokens, mode, seen);
+      const [y, after] = extendStack(steps, params, x, options, cache, seen, undefined, mode);
+      return [finish(params, y, mode), after];
     },
   };
 }

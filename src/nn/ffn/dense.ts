@@ -1,7 +1,7 @@
 /** Dense feed-forward blocks of any number of layers. */
 import { gelu, type Tensor } from "../../array/index.ts";
 import type { Initializer } from "../initializers.ts";
-import { compose, type Layer } from "../layer.ts";
+import { compose, type Layer, tap, tapsUnder } from "../layer.ts";
 import { type LinearParams, linear } from "../linear.ts";
 
 export interface FfnOptions<B extends boolean = true> {
@@ -79,8 +79,8 @@ export function oneLayerFfn<const B extends boolean = true>(
   options: Omit<FfnOptions<B>, "hidden">,
 ): Layer<OneLayerFfnParams<B>> {
   const { width, outputs = width, activation = gelu, ...rest } = options;
-  return compose({ down: linear({ inputs: width, outputs, ...rest }) }, ({ down }, x: Tensor) =>
-    activation(down(x)),
+  return compose({ down: linear({ inputs: width, outputs, ...rest }) }, ({ down }, x: Tensor, mode) =>
+    activation(tap(mode, "preactivation", down(x))),
   ) as Layer<OneLayerFfnParams<B>>;
 }
 
@@ -91,7 +91,13 @@ function layersInRow(names: readonly string[], options: FfnOptions<boolean>): La
     const [inputs, after] = [i === 0 ? width : hidden, i === names.length - 1 ? outputs : hidden];
     return [name, linear({ inputs, outputs: after, ...rest })] as const;
   });
-  return compose(Object.fromEntries(layers), (parts, x: Tensor) =>
-    names.reduce((h, name, i) => (parts[name] as (x: Tensor) => Tensor)(i === 0 ? h : activation(h)), x),
+  return compose(Object.fromEntries(layers), (parts, x: Tensor, mode) =>
+    names.reduce((h, name, i) => {
+      const part = parts[name] as (x: Tensor) => Tensor;
+      if (i === 0) return part(h);
+      // Units are named after their layer, except those that the last map reads: these have short names in all blocks.
+      const at = i === names.length - 1 ? mode : tapsUnder(mode, names[i - 1] as string);
+      return part(tap(at, "hidden", activation(tap(at, "preactivation", h))));
+    }, x),
   ) as Layer<DeepFfnParams<boolean>>;
 }

@@ -1,6 +1,6 @@
 /** Feed-forward block with a multiplicative gate. */
 import { mul, silu, type Tensor } from "../../array/index.ts";
-import { compose, type Layer } from "../layer.ts";
+import { compose, type Layer, tap } from "../layer.ts";
 import { type LinearParams, linear } from "../linear.ts";
 import type { FfnOptions } from "./dense.ts";
 
@@ -22,6 +22,7 @@ export function gatedFfn<const B extends boolean = false>(options: FfnOptions<B>
   const inner = { inputs: width, outputs: hidden, bias, ...rest };
   return compose(
     { gate: linear(inner), up: linear(inner), down: linear({ inputs: hidden, outputs, bias, ...rest }) },
-    ({ gate, up, down }, x: Tensor) => down(mul(activation(gate(x)), up(x))),
+    ({ gate, up, down }, x: Tensor, mode) =>
+      down(tap(mode, "hidden", mul(activation(tap(mode, "preactivation", gate(x))), up(x)))),
   ) as unknown as Layer<GatedFfnParams<B>>;
 }

@@ -2,7 +2,7 @@
 import { fold, matmul, mul, relu, softmax, type Tensor } from "../../array/index.ts";
 import { checkCount, checkLast } from "../checks.ts";
 import { fanInUniform, type Initializer } from "../initializers.ts";
-import type { Layer } from "../layer.ts";
+import { type Layer, tap } from "../layer.ts";
 import { layerNorm, type NormParams } from "../norm.ts";
 
 export interface KeyValueMemoryOptions {
@@ -41,11 +41,11 @@ export function keyValueMemory(options: KeyValueMemoryOptions): Layer<KeyValueMe
       down: { weight: init(fold(key, "down"), [slots, width], { fanIn: slots, fanOut: width }) },
       ...(normalized ? { norm: norm.init(fold(key, "norm")) } : {}),
     }),
-    apply: ({ up, down, norm: own }, x) => {
+    apply: ({ up, down, norm: own }, x, mode) => {
       checkLast("keyValueMemory", x, width);
-      const products = matmul(x, up.weight);
+      const products = tap(mode, "preactivation", matmul(x, up.weight));
       const chosen = weights === "relu" ? relu(products) : softmax(mul(products, 1 / Math.sqrt(width)));
-      const read = matmul(chosen, down.weight);
+      const read = matmul(tap(mode, "hidden", chosen), down.weight);
       return own ? norm.apply(own, read) : read;
     },
   };

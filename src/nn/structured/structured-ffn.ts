@@ -2,7 +2,7 @@
 import { gelu, type Tensor, type Tree } from "../../array/index.ts";
 import { checkCount } from "../checks.ts";
 import type { FfnParams } from "../ffn/dense.ts";
-import { compose, type Layer } from "../layer.ts";
+import { compose, type Layer, tap } from "../layer.ts";
 import { blockDenseLinear } from "./block-dense.ts";
 import { blockShuffleLinear } from "./block-shuffle.ts";
 import { lowRankLinear } from "./low-rank.ts";
@@ -96,9 +96,9 @@ export function structuredFfn<const B extends boolean = true, const G extends Gu
     down: fn(maps.down, params.down),
   });
   return {
-    ...(compose(maps, ({ up, down }, x: Tensor) => down(activation(up(x)))) as unknown as Layer<
-      StructuredFfnParams<B, G>
-    >),
+    ...(compose(maps, ({ up, down }, x: Tensor, mode) =>
+      down(tap(mode, "hidden", activation(tap(mode, "preactivation", up(x))))),
+    ) as unknown as Layer<StructuredFfnParams<B, G>>),
     merge: (params) => each(params, mergeFactors),
     factors: (params) => each(params, (layer, own) => layer.factors(own)),
   };
