@@ -35,6 +35,7 @@ export { type ConvOptions, conv, convTranspose, type Padding } from "./convoluti
 export { bytesOf, type DType, dtypes, fromFloat16Bits, type HostArray, isFloat, toFloat16Bits } from "./dtype.ts";
 export { einsum } from "./einsum.ts";
 export * from "./elementwise.ts";
+export { type ExpertActivation, expertActivations, expertSum } from "./experts.ts";
 export {
   type Complex,
   type Fft2Options,

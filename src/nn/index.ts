@@ -66,7 +66,14 @@ export { type KeyValueMemoryOptions, type KeyValueMemoryParams, keyValueMemory }
 export { type MoefiedFfnOptions, type MoefiedFfnParams, moefiedFfn } from "./ffn/moefied.ts";
 export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
-export { topExperts, type UnitGroups } from "./ffn/top-experts.ts";
+export {
+  interleave,
+  isGated,
+  type TopExpertsOptions,
+  topExperts,
+  type UnitGroups,
+  unitsFrom,
+} from "./ffn/top-experts.ts";
 export {
   bestExperts,
   expertScores,

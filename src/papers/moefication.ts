@@ -1,8 +1,8 @@
 /** Paper 18: MoEfication of the embedded model: its ReLU layers cut into experts, dense beside sparse. */
-import { compile, evaluate, key, matmul, normal, relu, type Tensor, tanh, tensor } from "../array/index.ts";
+import { compile, evaluate, key, normal, relu } from "../array/index.ts";
 import { DEFAULT_CORPUS, loadCorpus } from "../data/index.ts";
 import { corpusTokens, decoder, EMBEDDED_MODEL, loadPretrained, modelFolder } from "../models/index.ts";
-import { bestExperts, topExperts, type UnitGroups } from "../nn/index.ts";
+import { ffn, moefiedFfn } from "../nn/index.ts";
 import {
   average,
   exactly,
@@ -29,15 +29,18 @@ interface Sizes {
   /** Shares of the experts that are active. */
   readonly shares: readonly number[];
   /** Feed-forward layers that are timed, and calls a figure. */
-  readonly timed: readonly { readonly width: number; readonly hidden: number }[];
+  readonly timed: readonly { readonly width: number; readonly hidden: number; readonly rows: number }[];
   readonly calls: number;
 }
 const timed = [
-  { width: 768, hidden: 3072 },
-  { width: 1024, hidden: 4096 },
+  { width: 768, hidden: 3072, rows: 1 },
+  { width: 1024, hidden: 4096, rows: 1 },
+  { width: 768, hidden: 3072, rows: 16 },
+  { width: 768, hidden: 3072, rows: 64 },
+  { width: 768, hidden: 3072, rows: 256 },
 ];
 const sizes: Readonly<Record<Scale, Sizes>> = {
-  smoke: { tokens: 512, windows: 2, epochs: 1, shares: [0.25], timed: [{ width: 64, hidden: 256 }], calls: 3 },
+  smoke: { tokens: 512, windows: 2, epochs: 1, shares: [0.25], timed: [{ width: 64, hidden: 256, rows: 1 }], calls: 3 },
   small: { tokens: 8192, windows: 24, epochs: 10, shares: [0.125, 0.25, 0.5], timed, calls: 21 },
   full: {
     tokens: 200_000,
@@ -151,55 +154,43 @@ function hiddenOf(blocks: Parameters<typeof decoder>[0]["blocks"]): number {
   throw new Error("moefication: the model has no dense feed-forward layer");
 }
 
-/** Times of one row through layers of the paper's sizes, dense and with a quarter of the experts. */
+/** Times of rows through layers of the paper's sizes, dense and with a quarter of the experts, router included. */
 async function timeLayers(context: StudyContext) {
   const { timed: layers, calls } = sizes[context.scale];
-  const ratios: {
+  const results: {
     readonly width: number;
     readonly hidden: number;
+    readonly rows: number;
     readonly ratio: readonly number[];
     readonly dense: number;
     readonly sparse: number;
   }[] = [];
-  for (const { width, hidden } of layers) {
+  for (const { width, hidden, rows } of layers) {
     const experts = hidden / UNITS;
-    const active = experts / 4;
-    const weights = await evaluate({
-      up: normal(key(1), [width, hidden], { std: 0.02 }),
-      down: normal(key(2), [hidden, width], { std: 0.02 }),
-    });
-    const cut = (t: Tensor): Tensor => tensor(t.data, { shape: [experts, UNITS, width] });
-    const groups: UnitGroups = { up: { weight: cut(weights.up) }, down: { weight: cut(weights.down) } };
-    const router = await evaluate({
-      centres: normal(key(3), [width, experts]),
-      mix: normal(key(4), [experts, experts]),
-    });
-    const x = await evaluate(normal(key(5), [1, width]));
-    const dense = compile((w: typeof weights, row: Tensor) => matmul(relu(matmul(row, w.up)), w.down));
-    const sparse = compile((g: UnitGroups, r: typeof router, row: Tensor) =>
-      topExperts(g, row, routed(r, row, active)),
-    );
+    const plain = ffn({ width, hidden, activation: relu });
+    const cut = moefiedFfn({ width, hidden, experts, active: experts / 4, router: "mlp" });
+    const [plainParams, cutParams, x] = await evaluate([
+      plain.init(key(1)),
+      cut.init(key(2)),
+      normal(key(3), [rows, width]),
+    ] as const);
+    const [dense, sparse] = [compile(plain.apply), compile(cut.apply)];
     const times = await timeInTurn(
-      { dense: () => dense(weights, x), sparse: () => sparse(groups, router, x) },
-      { calls, signal: context.signal },
+      { dense: () => dense(plainParams, x), sparse: () => sparse(cutParams, x) },
+      // Calls of more rows take longer, and need to be repeated less.
+      { calls: Math.max(3, Math.ceil(calls / Math.sqrt(rows))), signal: context.signal },
     );
-    ratios.push({
+    results.push({
       width,
       hidden,
+      rows,
       ratio: times.dense.map((ms, i) => ms / (times.sparse[i] as number)),
       dense: median(times.dense),
       sparse: median(times.sparse),
     });
   }
-  return ratios;
+  return results;
 }
-
-/** The choice of a router with the products of the paper's. */
-const routed = (
-  { centres, mix }: { readonly centres: Tensor; readonly mix: Tensor },
-  row: Tensor,
-  active: number,
-): Tensor => bestExperts(matmul(tanh(matmul(row, centres)), mix), active);
 
 function draw(
   context: StudyContext,
@@ -252,10 +243,11 @@ function draw(
   });
   context.figure({
     kind: "table",
-    title: "One row through a layer, a quarter of the experts, router included",
-    caption: "Medians in milliseconds; both were timed in turn.",
-    columns: ["width", "hidden units", "dense", "sparse", "ratio"],
-    rows: times.map(({ width, hidden, dense: ms, sparse, ratio }) => [
+    title: "Rows through a layer, a quarter of the experts, router included",
+    caption: "Medians in milliseconds; both were timed in turn. Several rows choose different experts each.",
+    columns: ["rows at once", "width", "hidden units", "dense", "sparse", "ratio"],
+    rows: times.map(({ width, hidden, rows, dense: ms, sparse, ratio }) => [
+      rows,
       width,
       hidden,
       Number(ms.toPrecision(3)),
@@ -352,6 +344,7 @@ export default paper({
     };
     const [d, units, experts] = [1024, 4096, 128];
     const byLeast = times
+      .filter(({ rows }) => rows === 1)
       .map(({ ratio }) => ratio)
       .reduce((least, ratio) => (average(ratio) < average(least) ? ratio : least));
     const layers = results.ways["parameters, truth"][0]?.layers ?? [];

@@ -20,6 +20,7 @@ import {
   reshape,
   sub,
   sum,
+  swapAxes,
   type Tensor,
   type Tree,
   take,
@@ -169,7 +170,7 @@ async function moefyLayer(dense: Dense, rows: Float32Array, width: number, optio
       ...(dense.up.bias ? { bias: reshape(take(dense.up.bias, tensor(order)), [experts, units]) } : {}),
     },
     down: {
-      weight: reshape(take(dense.down.weight, tensor(order)), [experts, units, width]),
+      weight: swapAxes(reshape(take(dense.down.weight, tensor(order)), [experts, units, width]), 1, 2),
       ...(dense.down.bias ? { bias: dense.down.bias } : {}),
     },
   });

@@ -467,6 +467,34 @@ export const rules: Readonly<Record<string, Rule>> = {
     );
     return [{ shape: at(outputs, 0).shape, data: Float64Array.from(parts.flatMap((part) => Array.from(part.data))) }];
   },
+  expertSum: ([x, chosen, up, down, bias], { params, outputs }) => {
+    const { activation } = params as { activation: "relu" | "silu" | "geluTanh" | "identity" | "swiglu" };
+    const [rows, width] = at(outputs, 0).shape as [number, number];
+    const [count, units] = [chosen?.shape[1] as number, down?.shape[2] as number];
+    const element = (of: Value | undefined, ...index: number[]): number =>
+      of ? (of.data[index.reduce((place, i, axis) => place * (of.shape[axis] as number) + i, 0)] as number) : 0;
+    const data = new Float64Array(rows * width);
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < count; c++)
+        for (let u = 0; u < units; u++) {
+          const e = element(chosen, r, c);
+          const dot = (k: number): number => {
+            let total = element(bias, e, k);
+            for (let i = 0; i < width; i++) total += element(x, r, i) * element(up, e, k, i);
+            return total;
+          };
+          const silu = (z: number): number => z / (1 + Math.exp(-z));
+          const hidden = {
+            relu: () => Math.max(0, dot(u)),
+            silu: () => silu(dot(u)),
+            geluTanh: () => (dot(u) / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (dot(u) + 0.044715 * dot(u) ** 3))),
+            identity: () => dot(u),
+            swiglu: () => silu(dot(2 * u)) * dot(2 * u + 1),
+          }[activation]();
+          for (let i = 0; i < width; i++) (data[r * width + i] as number) += hidden * element(down, e, i, u);
+        }
+    return [{ shape: [rows, width], data }];
+  },
   groupedOuter: ([a, b, counts], { outputs }) => {
     const [left, right] = [groupsOf(a as Value, counts as Value), groupsOf(b as Value, counts as Value)];
     return outputs.map((y, g) => matmul(at(left, g), at(right, g), { transposeA: true, transposeB: false }, y.shape));

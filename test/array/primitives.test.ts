@@ -433,6 +433,31 @@ const table: Readonly<Record<string, Row>> = {
     dtypes: FLOATS,
     arbitrary: fc.constant([]),
   },
+  expertSum: {
+    make: (seed, _, dtype) => {
+      const activation = f.expertActivations[seed % f.expertActivations.length] as f.ExpertActivation;
+      const [rows, width, units, experts, inner] = [1 + (seed % 4), 5, 3, 4, activation === "swiglu" ? 6 : 3];
+      const bias = seed % 2 ? [drawn(seed + 3, [experts, inner], dtype)] : [];
+      return {
+        apply: (x, chosen, up, down, ...rest) =>
+          // Of what is computed in the graph, which the runtime may write over.
+          f.expertSum(f.sub(x, 1), chosen, { up, down, ...(rest[0] ? { bias: rest[0] } : {}) }, { activation }),
+        inputs: [
+          drawn(seed, [rows, width], dtype),
+          f.tensor(
+            Int32Array.from({ length: 2 * rows }, (_, i) => ((i >> 1) + seed + 2 * (i % 2)) % experts),
+            { shape: [rows, 2] },
+          ),
+          drawn(seed + 1, [experts, inner, width], dtype),
+          drawn(seed + 2, [experts, width, units], dtype),
+          ...bias,
+        ],
+      };
+    },
+    order: 0,
+    dtypes: ["float32"],
+    arbitrary: fc.constant([]),
+  },
   groupedOuter: {
     make: (seed, _, dtype) => ({
       apply: (rows, counts, ...weights) =>

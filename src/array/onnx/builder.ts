@@ -46,7 +46,7 @@ export class OnnxBuilder {
     return `${prefix}_${this.#model.names++}`;
   }
 
-  /** Adds a node with one output and gives the output's name. */
+  /** Adds a node with one output and gives the output's name. An operator outside the standard has its domain in front. */
   node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}): string {
     return this.nodes(op, inputs, 1, attributes)[0] as string;
   }
@@ -58,9 +58,11 @@ export class OnnxBuilder {
     outputs: number,
     attributes: Readonly<Record<string, AttributeValue>> = {},
   ): string[] {
-    const names = Array.from({ length: outputs }, () => this.#fresh(op));
-    const list = Object.entries(attributes).map(([name, value]) => [name, toAttribute(value)] as const);
-    this.#nodes.push({ op, domain: "", inputs, outputs: names, attributes: list });
+    const dot = op.lastIndexOf(".");
+    const [domain, name] = [op.slice(0, Math.max(0, dot)), op.slice(dot + 1)];
+    const names = Array.from({ length: outputs }, () => this.#fresh(name));
+    const list = Object.entries(attributes).map(([key, value]) => [key, toAttribute(value)] as const);
+    this.#nodes.push({ op: name, domain, inputs, outputs: names, attributes: list });
     for (const name of names) this.#results.add(name);
     return names;
   }

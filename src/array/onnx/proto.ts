@@ -56,8 +56,10 @@ export interface OnnxGraph {
   readonly outputs: readonly OnnxValue[];
 }
 
-/** Operator set that every node comes from. */
+/** Version of the standard's operator set, from which nodes come unless they name a domain. */
 export const OPSET = 21;
+/** Version of any other domain. */
+const DOMAIN_VERSION = 1;
 const IR_VERSION = 10;
 
 /** Encodes a model file. */
@@ -68,7 +70,23 @@ export function encodeModel(graph: OnnxGraph, description = ""): Uint8Array {
   if (description) out.writeStringField(6, description);
   out.writeMessage(7, writeGraph, graph);
   out.writeMessage(8, (_, o) => o.writeVarintField(2, OPSET), null);
+  for (const domain of domainsOf(graph)) out.writeMessage(8, writeDomain, domain);
   return out.finish();
+}
+
+/** Domains beside the standard's that nodes of a graph, or of graphs in it, come from. */
+function domainsOf({ nodes }: OnnxGraph): ReadonlySet<string> {
+  return new Set(
+    nodes.flatMap(({ domain, attributes }) => [
+      ...(domain ? [domain] : []),
+      ...attributes.flatMap(([, attribute]) => (attribute.kind === "graph" ? [...domainsOf(attribute.value)] : [])),
+    ]),
+  );
+}
+
+function writeDomain(domain: string, out: PbfWriter): void {
+  out.writeStringField(1, domain);
+  out.writeVarintField(2, DOMAIN_VERSION);
 }
 
 function writeGraph(graph: OnnxGraph, out: PbfWriter): void {

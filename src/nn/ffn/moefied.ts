@@ -18,7 +18,7 @@ export interface MoefiedFfnOptions {
   readonly router: RouterKind;
   /** Function of the hidden units; ReLU by default. */
   readonly activation?: (x: Tensor) => Tensor;
-  /** Whether a third matrix gates the hidden units; false by default. */
+  /** Whether hidden units are gated; their gates and values stand in turn then. False by default. */
   readonly gated?: boolean;
   /** Whether units and outputs have biases; true by default. */
   readonly bias?: boolean;
@@ -47,26 +47,25 @@ export function moefiedFfn(options: MoefiedFfnOptions): Layer<MoefiedFfnParams> 
   const units = hidden / experts;
   return {
     init: (key) => {
-      const inward = (name: string) => ({
-        weight: init(fold(key, name), [experts, units, width], { fanIn: width, fanOut: hidden }),
-        ...(bias ? { bias: zeros([experts, units]) } : {}),
-      });
+      const rows = gated ? 2 * units : units;
       return {
-        up: inward("up"),
-        ...(gated ? { gate: inward("gate") } : {}),
+        up: {
+          weight: init(fold(key, "up"), [experts, rows, width], { fanIn: width, fanOut: hidden }),
+          ...(bias ? { bias: zeros([experts, rows]) } : {}),
+        },
         down: {
-          weight: init(fold(key, "down"), [experts, units, width], { fanIn: hidden, fanOut: width }),
+          weight: init(fold(key, "down"), [experts, width, units], { fanIn: hidden, fanOut: width }),
           ...(bias ? { bias: zeros([width]) } : {}),
         },
         router: initRouter(router, fold(key, "router"), experts, width),
       };
     },
-    apply: ({ router: own, ...groups }, x) => {
+    apply: ({ router: own, ...groups }, x, mode) => {
       checkLast("moefiedFfn", x, width);
       const rows = reshape(x, [-1, width]);
       const chosen = bestExperts(expertScores(router, own, groups, rows, activation), active);
       const { bias: shift, ...down } = groups.down;
-      const total = topExperts({ ...groups, down }, rows, chosen, { activation });
+      const total = topExperts({ ...groups, down }, rows, chosen, { activation, learning: mode?.training ?? false });
       const scaled = scale === 1 ? total : mul(total, scale);
       return reshape(shift ? add(scaled, shift) : scaled, x.shape);
     },

@@ -6,7 +6,10 @@ import {
   at,
   cast,
   concat,
+  customGradient,
+  type ExpertActivation,
   equal,
+  expertSum,
   groupedMatmul,
   matmul,
   mul,
@@ -14,65 +17,122 @@ import {
   reshape,
   scan,
   scatterAdd,
+  slice,
   split,
   sum,
   type Tensor,
   take,
+  vjp,
   zeros,
 } from "../../array/index.ts";
+import { activations } from "../activations.ts";
 
 /**
- * Groups of hidden units: `up.weight`, `gate.weight`: `[experts, units, width]`, `down.weight: [experts, units, outputs]`;
- * biases of the units `[experts, units]`, and one of the output `[outputs]`, which every row gets once.
+ * Groups of hidden units: `up.weight: [experts, units, width]`, `down.weight: [experts, outputs, units]`; biases of the
+ * units `[experts, units]`, and one of the output `[outputs]`, which every row gets once. With a gate, `up` has twice as
+ * many rows: of each unit the gate's, then its value's (`interleave`).
  */
 export type UnitGroups = {
   readonly up: { readonly weight: Tensor; readonly bias?: Tensor };
-  readonly gate?: { readonly weight: Tensor; readonly bias?: Tensor };
   readonly down: { readonly weight: Tensor; readonly bias?: Tensor };
 };
 
+/** Whether the hidden units of groups are gated. */
+export const isGated = ({ up, down }: UnitGroups): boolean =>
+  up.weight.shape[1] === 2 * (down.weight.shape[2] as number);
+
+/** Gates and values of units in turn: `[experts, units, ...]` each give `[experts, 2·units, ...]`. */
+export function interleave(gates: Tensor, values: Tensor): Tensor {
+  const [experts, units, ...rest] = gates.shape as [number, number, ...number[]];
+  const column = (x: Tensor) => reshape(x, [experts, units, 1, ...rest]);
+  return reshape(concat([column(gates), column(values)], { axis: 2 }), [experts, 2 * units, ...rest]);
+}
+
+/** What hidden units give for products with `up`: `[..., units]`, or with a gate `[..., 2·units]`. */
+export function unitsFrom(products: Tensor, gated: boolean, activation: (x: Tensor) => Tensor): Tensor {
+  if (!gated) return activation(products);
+  const units = (products.shape.at(-1) as number) / 2;
+  const pairs = reshape(products, [...products.shape.slice(0, -1), units, 2]);
+  const part = (i: number) =>
+    reshape(slice(pairs, { starts: [i], stops: [i + 1], axes: [-1] }), [...products.shape.slice(0, -1), units]);
+  return mul(activation(part(0)), part(1));
+}
+
 /**
- * Up to so many pairs of a row and an expert are computed one after the other. Each costs about 0.02 ms beside reading its
- * weights; forming groups costs that for every expert, and a copy of all weights. Measured on two cores of a server.
+ * Without an operator for the whole: up to so many pairs of a row and an expert are computed one after the other. Each
+ * costs about 0.02 ms beside reading its weights; forming groups costs that for every expert, and a copy of all weights.
+ * Measured on two cores of a server.
  */
 const FEW_PAIRS = 64;
 
+export interface TopExpertsOptions {
+  /** Function of the hidden units, or of their gates; ReLU by default. */
+  readonly activation?: (x: Tensor) => Tensor;
+  /** Whether a gradient will be taken, which is computed by groups: so is the output then. False by default. */
+  readonly learning?: boolean;
+}
+
 /**
- * `y = Σ_{e in chosen} σ(x·U_eᵀ + a_e)·D_e + b` for each row, or with a gate `(σ(x·G_eᵀ) ⊙ x·U_eᵀ)·D_e`.
+ * `y = Σ_{e in chosen} D_e·σ(U_e·x + a_e) + b` for each row, or with a gate `D_e·(σ(G_e·x) ⊙ U_e·x)`.
  * `x: [rows, width]`, `chosen: int32 [rows, count]` (no expert twice in a row) give `[rows, outputs]`. Only the chosen
- * experts' weights are read: for few rows pair by pair, for many sorted into groups.
+ * experts' weights are read: by one operator (`expertSum`) where it knows the activation; else for few rows pair by pair,
+ * for many sorted into groups.
  */
 export function topExperts(
   groups: UnitGroups,
   x: Tensor,
   chosen: Tensor,
-  { activation = relu }: { readonly activation?: (x: Tensor) => Tensor } = {},
+  { activation = relu, learning = false }: TopExpertsOptions = {},
 ): Tensor {
   const [rows, count] = chosen.shape as [number, number];
-  const sumOfExperts = rows * count <= FEW_PAIRS ? oneByOne : inGroups;
-  const y = sumOfExperts(groups, x, chosen, activation);
-  return groups.down.bias ? add(y, groups.down.bias) : y;
+  const name = operatorFor(groups, x, activation);
+  const { bias, ...down } = groups.down;
+  const inner: UnitGroups = { up: groups.up, down };
+  const y = learning
+    ? inGroups(inner, x, chosen, activation)
+    : name
+      ? inOneOperator(inner, x, chosen, activation, name)
+      : (rows * count <= FEW_PAIRS ? oneByOne : inGroups)(inner, x, chosen, activation);
+  return bias ? add(y, bias) : y;
 }
 
-/** What the hidden units of one or several experts give, from products with the rows. */
-type Products = (part: "up" | "gate") => Tensor;
+/** The name under which `expertSum` knows the function of these units, if it does. */
+function operatorFor(groups: UnitGroups, x: Tensor, activation: (x: Tensor) => Tensor): ExpertActivation | undefined {
+  if (x.dtype !== "float32" || groups.down.weight.shape[1] !== x.shape[1]) return undefined;
+  if (isGated(groups)) return activation === activations.silu ? "swiglu" : undefined;
+  return (["relu", "silu", "geluTanh", "identity"] as const).find((name) => activations[name] === activation);
+}
 
-const hiddenOf = (groups: UnitGroups, products: Products, activation: (x: Tensor) => Tensor): Tensor =>
-  groups.gate ? mul(activation(products("gate")), products("up")) : activation(products("up"));
+/** `expertSum`, with the gradient of the form in groups. */
+function inOneOperator(
+  groups: UnitGroups,
+  x: Tensor,
+  chosen: Tensor,
+  activation: (x: Tensor) => Tensor,
+  name: ExpertActivation,
+): Tensor {
+  const forward = (g: UnitGroups, rows: Tensor): Tensor =>
+    expertSum(
+      rows,
+      chosen,
+      { up: g.up.weight, down: g.down.weight, ...(g.up.bias ? { bias: g.up.bias } : {}) },
+      { activation: name },
+    );
+  return customGradient(forward, (dy, [g, rows]) =>
+    vjp((own: UnitGroups, input: Tensor) => inGroups(own, input, chosen, activation), g, rows)[1](dy),
+  )(groups, x);
+}
 
 function oneByOne(groups: UnitGroups, x: Tensor, chosen: Tensor, activation: (x: Tensor) => Tensor): Tensor {
   const [rows, count] = chosen.shape as [number, number];
-  const outputs = groups.down.weight.shape[2] as number;
+  const { up, down } = groups;
+  const outputs = down.weight.shape[1] as number;
   const ofRow = (row: Tensor, experts: Tensor): Tensor =>
     scan(
       (total: Tensor, expert: Tensor) => {
-        const products: Products = (part) => {
-          const { weight, bias } = groups[part] as { weight: Tensor; bias?: Tensor };
-          const product = matmul(row, at(weight, expert), { transposeB: true });
-          return bias ? add(product, at(bias, expert)) : product;
-        };
-        const hidden = hiddenOf(groups, products, activation);
-        return [add(total, matmul(hidden, at(groups.down.weight, expert))), []];
+        const product = matmul(row, at(up.weight, expert), { transposeB: true });
+        const hidden = unitsFrom(up.bias ? add(product, at(up.bias, expert)) : product, isGated(groups), activation);
+        return [add(total, matmul(hidden, at(down.weight, expert), { transposeB: true })), []];
       },
       zeros([1, outputs], x.dtype),
       experts,
@@ -86,9 +146,11 @@ function oneByOne(groups: UnitGroups, x: Tensor, chosen: Tensor, activation: (x:
   );
 }
 
+/** Rows sorted into groups by their experts; also what is differentiated. */
 function inGroups(groups: UnitGroups, x: Tensor, chosen: Tensor, activation: (x: Tensor) => Tensor): Tensor {
   const [rows, count] = chosen.shape as [number, number];
-  const [experts] = groups.up.weight.shape as [number];
+  const { up, down } = groups;
+  const [experts] = up.weight.shape as [number];
   const pairs = reshape(chosen, [rows * count]);
   const order = argSort(pairs);
   const sorted = take(pairs, order);
@@ -96,13 +158,9 @@ function inGroups(groups: UnitGroups, x: Tensor, chosen: Tensor, activation: (x:
   const counts = sum(cast(equal(reshape(pairs, [-1, 1]), arange(experts, pairs.dtype)), "int64"), { axis: 0 });
   const list = (weight: Tensor): Tensor[] =>
     split(weight, { axis: 0, sizes: Array<number>(experts).fill(1) }).map((part) => reshape(part, part.shape.slice(1)));
-  const inputs = take(x, row);
-  const products: Products = (part) => {
-    const { weight, bias } = groups[part] as { weight: Tensor; bias?: Tensor };
-    const product = groupedMatmul(inputs, counts, list(weight), { transposeB: true });
-    return bias ? add(product, take(bias, sorted)) : product;
-  };
-  const y = groupedMatmul(hiddenOf(groups, products, activation), counts, list(groups.down.weight));
+  const product = groupedMatmul(take(x, row), counts, list(up.weight), { transposeB: true });
+  const hidden = unitsFrom(up.bias ? add(product, take(up.bias, sorted)) : product, isGated(groups), activation);
+  const y = groupedMatmul(hidden, counts, list(down.weight), { transposeB: true });
   return scatterAdd(zeros([rows, y.shape[1] as number], x.dtype), row, y, { axis: 0 });
 }
 

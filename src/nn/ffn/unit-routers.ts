@@ -19,7 +19,7 @@ import {
   zeros,
 } from "../../array/index.ts";
 import { lecunNormal } from "../initializers.ts";
-import type { UnitGroups } from "./top-experts.ts";
+import { isGated, type UnitGroups, unitsFrom } from "./top-experts.ts";
 
 /**
  * `similarity`: nearness of the row to the middle of an expert's keys; `mlp`: a small network on the same; `linear`: an
@@ -69,11 +69,13 @@ export function expertScores(
 }
 
 /** Sum of what each expert's units give: the ground truth of which experts a row needs. */
-export function unitSums({ up }: UnitGroups, x: Tensor, activation: (x: Tensor) => Tensor = relu): Tensor {
-  const [experts, units, width] = up.weight.shape as [number, number, number];
-  const product = matmul(x, reshape(up.weight, [experts * units, width]), { transposeB: true });
-  const hidden = activation(up.bias ? add(product, reshape(up.bias, [experts * units])) : product);
-  return sum(reshape(hidden, [x.shape[0] as number, experts, units]), { axis: -1 });
+export function unitSums(groups: UnitGroups, x: Tensor, activation: (x: Tensor) => Tensor = relu): Tensor {
+  const { weight, bias } = groups.up;
+  const [experts, inner, width] = weight.shape as [number, number, number];
+  const product = matmul(x, reshape(weight, [experts * inner, width]), { transposeB: true });
+  const shifted = bias ? add(product, reshape(bias, [experts * inner])) : product;
+  const hidden = unitsFrom(reshape(shifted, [x.shape[0] as number, experts, inner]), isGated(groups), activation);
+  return sum(hidden, { axis: -1 });
 }
 
 /** The experts with the highest scores: int32 `[rows, count]`. */

@@ -2,23 +2,33 @@ import { describe, expect, it } from "vitest";
 import {
   compile,
   evaluate,
+  flatten,
+  grad,
   key,
   normal,
   relu,
   reshape,
+  slice,
+  square,
+  sum,
+  swapAxes,
   type Tensor,
   tensor,
   toNested,
   transpose,
 } from "../../../src/array/index.ts";
 import {
+  activations,
   bestExperts,
   expertScores,
   ffn,
   gatedFfn,
+  interleave,
+  isGated,
   type MoefiedFfnParams,
   moefiedFfn,
   topExperts,
+  type UnitGroups,
   unitSums,
 } from "../../../src/nn/index.ts";
 
@@ -29,18 +39,24 @@ const draw = (seed: number, shape: number[]): Promise<Tensor> => evaluate(normal
 const rowsOf = (x: Tensor): Rows => toNested(x) as Rows;
 
 /** The sum over chosen experts, plainly. */
-function reference(params: Omit<MoefiedFfnParams, "router">, x: Rows, chosen: Rows): Rows {
-  const at = (t: Tensor | undefined, e: number, u: number, i?: number): number =>
-    t ? Number(t.data[i === undefined ? e * units + u : (e * units + u) * width + i]) : 0;
+function reference(
+  params: Omit<MoefiedFfnParams, "router">,
+  x: Rows,
+  chosen: Rows,
+  sigma = (z: number): number => Math.max(0, z),
+): Rows {
+  const gated = isGated(params);
+  const at = (t: Tensor | undefined, ...index: number[]): number =>
+    t ? Number(t.data[index.reduce((place, i, axis) => place * (t.shape[axis] as number) + i, 0)]) : 0;
   return x.map((row, r) => {
     const y = Array.from({ length: width }, (_, i) => Number(params.down.bias?.data[i] ?? 0));
     for (const e of chosen[r] as number[])
       for (let u = 0; u < units; u++) {
-        const dot = (part: "up" | "gate") =>
-          row.reduce((sum, value, i) => sum + value * at(params[part]?.weight, e, u, i), at(params[part]?.bias, e, u));
-        const h = params.gate ? Math.max(0, dot("gate")) * dot("up") : Math.max(0, dot("up"));
+        const dot = (k: number) =>
+          row.reduce((sum, value, i) => sum + value * at(params.up.weight, e, k, i), at(params.up.bias, e, k));
+        const h = gated ? sigma(dot(2 * u)) * dot(2 * u + 1) : sigma(dot(u));
         y.forEach((_, i) => {
-          (y[i] as number) += h * at(params.down.weight, e, u, i);
+          (y[i] as number) += h * at(params.down.weight, e, i, u);
         });
       }
     return y;
@@ -52,18 +68,31 @@ const close = (a: Rows, b: Rows): void => {
 };
 
 describe("topExperts", async () => {
-  const params = {
+  const plain = {
     up: { weight: await draw(1, [experts, units, width]), bias: await draw(2, [experts, units]) },
-    down: { weight: await draw(3, [experts, units, width]), bias: await draw(4, [width]) },
+    down: { weight: await draw(3, [experts, width, units]), bias: await draw(4, [width]) },
   };
   const gated = {
-    ...params,
-    gate: { weight: await draw(5, [experts, units, width]), bias: await draw(6, [experts, units]) },
+    up: await evaluate({
+      weight: interleave(plain.up.weight, await draw(5, [experts, units, width])),
+      bias: interleave(plain.up.bias, await draw(6, [experts, units])),
+    }),
+    down: plain.down,
   };
-  for (const [name, groups] of [
-    ["plain", params],
-    ["gated", gated],
-  ] as const)
+  const silu = (z: number): number => z / (1 + Math.exp(-z));
+  /** By one operator, and without: `tanh` and a gated ReLU are none of its functions. */
+  const forms = [
+    ["relu", plain, activations.relu, (z: number) => Math.max(0, z)],
+    ["silu with a gate", gated, activations.silu, silu],
+    ["tanh", plain, activations.tanh, Math.tanh],
+    ["relu with a gate", gated, activations.relu, (z: number) => Math.max(0, z)],
+  ] as const;
+  const chosenFor = (rows: number, count: number): Tensor =>
+    tensor(
+      Int32Array.from({ length: rows * count }, (_, i) => (Math.floor(i / count) * 3 + (i % count) * 5) % experts),
+      { shape: [rows, count] },
+    );
+  for (const [name, groups, activation, plainly] of forms)
     for (const [rows, count] of [
       [1, 3],
       [2, 1],
@@ -72,14 +101,37 @@ describe("topExperts", async () => {
     ] as const)
       it(`sums the chosen experts, ${name}, ${rows} rows with ${count} each`, async () => {
         const x = await draw(7, [rows, width]);
-        const chosen = tensor(
-          Int32Array.from({ length: rows * count }, (_, i) => (Math.floor(i / count) * 3 + (i % count) * 5) % experts),
-          { shape: [rows, count] },
-        );
-        const y = await compile((g: typeof groups, a: Tensor, c: Tensor) => topExperts(g, a, c))(groups, x, chosen);
-        close(rowsOf(y), reference(groups, rowsOf(x), rowsOf(chosen)));
+        const chosen = chosenFor(rows, count);
+        for (const learning of [false, true]) {
+          const run = compile((g: UnitGroups, a: Tensor, c: Tensor) => topExperts(g, a, c, { activation, learning }));
+          close(rowsOf(await run(groups, x, chosen)), reference(groups, rowsOf(x), rowsOf(chosen), plainly));
+        }
       });
+
+  it("has the same gradients by one operator as in groups", async () => {
+    const x = await draw(7, [5, width]);
+    const chosen = chosenFor(5, 3);
+    for (const [groups, activation] of [
+      [plain, activations.relu],
+      [gated, activations.silu],
+    ] as const) {
+      const slopes = (learning: boolean) =>
+        compile(
+          grad(({ g, a }: { g: UnitGroups; a: Tensor }) =>
+            sum(square(topExperts(g, a, chosen, { activation, learning }))),
+          ),
+        )({ g: groups, a: x });
+      const [one, other] = [flatten(await slopes(false)).leaves, flatten(await slopes(true)).leaves];
+      expect(one.length).toBe(5);
+      for (const [i, t] of one.entries())
+        for (const [k, value] of Array.from(t.data, Number).entries())
+          expect(value).toBeCloseTo(Number(other[i]?.data[k]), 3);
+    }
+  });
 });
+
+/** `down` as the dense block has it. */
+const outward = (t: Tensor): Tensor => reshape(swapAxes(t, 1, 2), [hidden, width]);
 
 describe("moefiedFfn", () => {
   it("with all experts active is the dense block of the same units", async () => {
@@ -89,7 +141,7 @@ describe("moefiedFfn", () => {
     const flat = (t: Tensor) => reshape(t, [hidden, width]);
     const same = await evaluate({
       up: { weight: transpose(flat(params.up.weight)), bias: reshape(params.up.bias as Tensor, [hidden]) },
-      down: { weight: flat(params.down.weight), bias: params.down.bias as Tensor },
+      down: { weight: outward(params.down.weight), bias: params.down.bias as Tensor },
     });
     for (const rows of [1, 30]) {
       const x = await draw(9, [rows, width]);
@@ -101,11 +153,13 @@ describe("moefiedFfn", () => {
     const layer = moefiedFfn({ width, hidden, experts, active: experts, router: "linear", gated: true, bias: false });
     const params = await evaluate(layer.init(key(8)));
     const dense = gatedFfn({ width, hidden, activation: relu });
-    const flat = (t: Tensor | undefined) => reshape(t as Tensor, [hidden, width]);
+    const pairs = reshape(params.up.weight, [hidden, 2, width]);
+    const part = (i: number) =>
+      transpose(reshape(slice(pairs, { starts: [i], stops: [i + 1], axes: [1] }), [hidden, width]));
     const same = await evaluate({
-      gate: { weight: transpose(flat(params.gate?.weight)) },
-      up: { weight: transpose(flat(params.up.weight)) },
-      down: { weight: flat(params.down.weight) },
+      gate: { weight: part(0) },
+      up: { weight: part(1) },
+      down: { weight: outward(params.down.weight) },
     });
     const x = await draw(9, [2, 3, width]);
     const y = await evaluate(layer.apply(params, x));
