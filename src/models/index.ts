@@ -12,6 +12,14 @@ export {
 export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
 export { EMBEDDED_MODEL, modelFolder } from "./embedded.ts";
 export {
+  type NeuralOperatorOptions,
+  neuralOperator,
+  type TransformOnce,
+  type TransformOnceModelOptions,
+  transformOnce,
+  withCoordinates,
+} from "./neural-operator.ts";
+export {
   loadPretrained,
   type Pretrained,
   type SavePretrainedOptions,

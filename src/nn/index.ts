@@ -134,6 +134,7 @@ export {
 export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
 export { movingAverageMixer, type WindowCache, type WindowOptions, windowFourierMixer } from "./mixers/window.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
+export * from "./operators/index.ts";
 export * from "./quantizers/index.ts";
 export { type RandomProjectionOptions, randomProjection } from "./random-projection.ts";
 export { type RotaryOptions, type RotaryScaling, rotary } from "./rotary.ts";

@@ -1,0 +1,69 @@
+/** Blocks of neural operators: global and local kernels side by side. */
+import { add, gelu, type Tensor, type Tree } from "../../array/index.ts";
+import { convolution } from "../convolution.ts";
+import { compose, type Layer } from "../layer.ts";
+import {
+  type FiniteDifferenceOptions,
+  finiteDifferenceConvolution,
+  type LocalIntegralOptions,
+  localIntegral,
+  padPeriodic,
+} from "./local.ts";
+import type { Modes } from "./modes.ts";
+import { pointwise } from "./pointwise.ts";
+import { spectralConv } from "./spectral-conv.ts";
+
+/** What a block is made of; at least one kernel. */
+export interface OperatorBlockOptions {
+  /** Channels of input and output. */
+  readonly width: number;
+  /** Axes of the grid; 2 by default. */
+  readonly dimensions?: 1 | 2;
+  /** Frequencies of the spectral convolution; none without it. */
+  readonly modes?: Modes;
+  /** Options of a `finiteDifferenceConvolution`; none without it. */
+  readonly differential?: Pick<FiniteDifferenceOptions, "kernel" | "size">;
+  /** Options of a `localIntegral`; none without it. */
+  readonly integral?: Pick<LocalIntegralOptions, "radius" | "basis">;
+  /** Extent of an ordinary periodic convolution, which is tied to the grid it was trained on; none without it. */
+  readonly pixels?: number;
+  /** Function after the sum; exact GELU by default. */
+  readonly activation?: (x: Tensor) => Tensor;
+}
+
+/**
+ * Block of a neural operator: `y = activation(W·x + b + Σ kernels(x))`, a pointwise affine map beside the kernels that are
+ * asked for. With a spectral convolution alone it is the Fourier layer of Li et al. 2020, arXiv:2010.08895, equation 2;
+ * with local kernels beside it, the block of Liu-Schiaffini et al. 2024, arXiv:2402.16845.
+ * `x: [batch, width, ...grid]` gives the same shape.
+ */
+export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [name: string]: Tree }> {
+  const { width, dimensions = 2, modes, differential, integral, pixels, activation = gelu } = options;
+  const both = { inputs: width, outputs: width };
+  if (modes && modes.length !== dimensions)
+    throw new RangeError(`operatorBlock: expected modes for ${dimensions} axes, got ${modes.length}`);
+  if (integral && dimensions !== 2) throw new RangeError("operatorBlock: local integrals need a grid of 2 axes");
+  const kernels: Record<string, Layer<Tree>> = {
+    ...(modes ? { spectral: spectralConv({ ...both, modes }) as Layer<Tree> } : {}),
+    ...(differential ? { differential: finiteDifferenceConvolution({ ...both, dimensions, ...differential }) } : {}),
+    ...(integral ? { integral: localIntegral({ ...both, ...integral }) as Layer<Tree> } : {}),
+    ...(pixels ? { pixels: periodicConvolution(width, dimensions, pixels) } : {}),
+  };
+  if (Object.keys(kernels).length === 0)
+    throw new RangeError("operatorBlock: expected at least one of modes, differential, integral and pixels");
+  return compose({ pointwise: pointwise(both) as Layer<Tree>, ...kernels }, (parts, x: Tensor) =>
+    activation(
+      Object.values(parts)
+        .map((part) => (part as (x: Tensor) => Tensor)(x))
+        .reduce((total, y) => add(total, y)),
+    ),
+  );
+}
+
+/** An ordinary convolution on a grid without ends. */
+function periodicConvolution(width: number, dimensions: number, extent: number): Layer<Tree> {
+  if (extent % 2 === 0) throw new RangeError(`operatorBlock: pixels must be odd, got ${extent}`);
+  const kernel = Array<number>(dimensions).fill(extent);
+  const layer = convolution({ inputs: width, outputs: width, kernel, bias: false });
+  return { init: layer.init, apply: (params, x) => layer.apply(params as never, padPeriodic(x, extent >> 1)) };
+}

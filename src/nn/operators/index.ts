@@ -1,0 +1,23 @@
+/** Layers of neural operators: maps between functions on a domain, whatever the grid they are given on. */
+export { type OperatorBlockOptions, operatorBlock } from "./block.ts";
+export { type DiscFunction, filterBasis, type PolarBasis, type SampledBasis, sampledBasis } from "./filter-basis.ts";
+export {
+  type FiniteDifferenceOptions,
+  type FiniteDifferenceParams,
+  finiteDifferenceConvolution,
+  type LocalIntegralOptions,
+  type LocalIntegralParams,
+  localIntegral,
+  padPeriodic,
+} from "./local.ts";
+export { type Modes, type ModeTransform, modeTransform } from "./modes.ts";
+export { type PointwiseOptions, pointwise } from "./pointwise.ts";
+export { type SpectralConvOptions, type SpectralConvParams, spectralConv } from "./spectral-conv.ts";
+export {
+  type SpectralInit,
+  spectralChannelMix,
+  spectralDeviation,
+  type TransformOnceOptions,
+  type TransformOnceParams,
+  transformOnceLayer,
+} from "./transform-once.ts";
