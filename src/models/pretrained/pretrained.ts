@@ -96,7 +96,12 @@ function complete(config: Required<DecoderConfig>): unknown {
     rotary: positions === "rotary" ? { base: 10_000, pairs: "halves", ...rotary } : {},
     blocks: config.blocks.map((block) =>
       block.map((sublayer) => {
-        const common = { ...sublayer, scale: sublayer.scale ?? 1, beside: sublayer.beside ?? false };
+        const common = {
+          ...sublayer,
+          scale: sublayer.scale ?? 1,
+          beside: sublayer.beside ?? false,
+          shortcut: sublayer.shortcut ?? "identity",
+        };
         if (!("mixer" in sublayer) || sublayer.mixer.kind !== "attention") return common;
         const { heads, kvHeads = heads, headWidth = width / heads, bias = true, outputBias = bias } = sublayer.mixer;
         return { ...common, mixer: { ...sublayer.mixer, kvHeads, headWidth, outputBias } };

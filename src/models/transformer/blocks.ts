@@ -1,6 +1,6 @@
 /** Stacks of blocks, each a list of sublayers on one stream of vectors. */
 import { z } from "zod";
-import { add, fold, type Key, mapTree, mul, type Tensor, type Tree } from "../../array/index.ts";
+import { add, eye, fold, type Key, mapTree, matmul, mul, type Tensor, type Tree } from "../../array/index.ts";
 import {
   type CacheOptions,
   drop,
@@ -23,18 +23,25 @@ export interface SublayerOptions {
   readonly scale?: number;
   /** Sublayers with the same name share their weights, which are stored once; norms are not shared. */
   readonly shared?: string;
-  /** Reads what the sublayer before it in the block read, not what that one made; false by default. */
-  readonly beside?: boolean;
+  /**
+   * Reads what the sublayer before it in the block read, not what that one made; false by default. With `"block"`, which
+   * only the first of a block may have, the whole block starts from what the block before it started from, and what it
+   * adds goes to the stream.
+   */
+  readonly beside?: boolean | "block";
+  /** What the output is added to: the stream as it is, or mapped by a square matrix `shortcut`; as it is by default. */
+  readonly shortcut?: "identity" | "linear";
 }
 
-/** One step on the stream: `x + scale·layer(norm(x))`, or `norm(x + scale·layer(x))`. */
+/** One step on the stream: `x + scale·layer(norm(x))`, or `norm(x + scale·layer(x))`; `x·S + …` with a linear shortcut. */
 export type Sublayer = SublayerOptions & ({ readonly mixer: MixerConfig } | { readonly ffn: FfnConfig });
 
 /** `SublayerOptions` as a schema. */
 export const sublayerOptions = {
   scale: z.number().optional(),
   shared: z.string().min(1).optional(),
-  beside: z.boolean().optional(),
+  beside: z.union([z.boolean(), z.literal("block")]).optional(),
+  shortcut: z.enum(["identity", "linear"]).optional(),
 };
 /** The forms of a sublayer. */
 export const sublayerForms = {
@@ -76,8 +83,15 @@ export type NormKind = "layer" | "rms";
 export const normOf = (kind: NormKind, width: number, eps: number): Layer<Tree> =>
   (kind === "rms" ? rmsNorm({ width, eps }) : layerNorm({ width, eps })) as Layer<Tree>;
 
-/** Parameters of one sublayer; `layer` is missing where weights are shared, `norm` where the layer has its own. */
-export type SublayerParams = { readonly norm?: Tree; readonly layer?: Tree };
+/**
+ * Parameters of one sublayer; `layer` is missing where weights are shared, `norm` where the layer has its own, `shortcut`
+ * where it is not linear.
+ */
+export type SublayerParams = {
+  readonly norm?: Tree;
+  readonly layer?: Tree;
+  readonly shortcut?: { readonly weight: Tensor };
+};
 /** Parameters of a stack: for each block its sublayers by name (`mixer`, `ffn`, `ffn2`, …), and what is shared. */
 export type StackParams = {
   readonly blocks: readonly { readonly [name: string]: SublayerParams }[];
@@ -92,7 +106,8 @@ export interface Step<In = Tensor> {
   readonly norm: Layer<Tree> | null;
   readonly scale: number;
   readonly shared: string | undefined;
-  readonly beside: boolean;
+  readonly beside: boolean | "block";
+  readonly hasShortcut: boolean;
 }
 
 export interface StackOptions {
@@ -119,15 +134,41 @@ export const stepsOf = (
   at: Surroundings,
   options: StackOptions,
 ): readonly (readonly Step[])[] =>
-  blocks.map((block) => nameSteps(block.map((sublayer) => stepOf(sublayer, layerOf(sublayer, at), at, options))));
+  checkedBeside(
+    blocks.map((block) => nameSteps(block.map((sublayer) => stepOf(sublayer, layerOf(sublayer, at), at, options)))),
+    options,
+  );
 
 /** One built sublayer, under the name of its kind. */
 export const stepOf = <In>(
-  { scale = 1, shared, beside = false }: SublayerOptions,
+  { scale = 1, shared, beside = false, shortcut = "identity" }: SublayerOptions,
   { layer, hasNorm, name }: { readonly layer: Layer<Tree, In>; readonly hasNorm: boolean; readonly name: string },
   { width }: Surroundings,
   { norm, eps }: StackOptions,
-): Step<In> => ({ name, layer, norm: hasNorm ? null : normOf(norm, width, eps), scale, shared, beside });
+): Step<In> => ({
+  ...{ name, layer, scale, shared, beside },
+  norm: hasNorm ? null : normOf(norm, width, eps),
+  hasShortcut: shortcut === "linear",
+});
+
+/** The blocks, where those that stand beside another may do so; one sentence if one may not. */
+export function checkedBeside<S extends Step<never>>(
+  blocks: readonly (readonly S[])[],
+  { placement }: StackOptions,
+): readonly (readonly S[])[] {
+  blocks.forEach((block, b) => {
+    block.forEach((step, s) => {
+      if (step.beside !== "block") return;
+      const place = `transformer: blocks[${b}][${s}] has beside "block"`;
+      if (s > 0) throw new Error(`${place}, which only the first sublayer of a block may have`);
+      if (b === 0) throw new Error(`${place}, but there is no block before it`);
+      if (placement === "post") throw new Error(`${place}, which needs norms before sublayers`);
+      if ([...(blocks[b - 1] as readonly S[]), ...block].some(({ hasShortcut }) => hasShortcut))
+        throw new Error(`${place}, which linear shortcuts in it or in the block before it rule out`);
+    });
+  });
+  return blocks;
+}
 
 /** Names within a block are made unique: `ffn`, `ffn2`, … */
 export function nameSteps<S extends Step<never>>(steps: readonly S[]): readonly S[] {
@@ -144,9 +185,9 @@ const outward = /(^|\.)(down|output)(\.\w+)*\.weight$/;
 
 /**
  * New parameters of a stack. Weights that write to the stream are made smaller by the square root of the number of
- * sublayers, so that the stream does not grow with depth. Source: Radford et al. 2019 (GPT-2), section 2.3.
+ * sublayers, so that the stream, `width` wide, does not grow with depth. Linear shortcuts start as identities. Source: Radford et al. 2019 (GPT-2), section 2.3.
  */
-export function initStack(blocks: readonly (readonly Step<never>[])[], key: Key): StackParams {
+export function initStack(blocks: readonly (readonly Step<never>[])[], width: number, key: Key): StackParams {
   const sublayers = blocks.reduce((total, block) => total + block.length, 0);
   const smaller = (params: Tree): Tree =>
     mapTree(params, (x, path) => (outward.test(path) ? mul(x, 1 / Math.sqrt(sublayers)) : x));
@@ -154,7 +195,7 @@ export function initStack(blocks: readonly (readonly Step<never>[])[], key: Key)
   const shapes = new Map<string, string>();
   const made = blocks.map((block, b) =>
     Object.fromEntries(
-      block.map(({ name, layer, norm, shared: group }) => {
+      block.map(({ name, layer, norm, shared: group, hasShortcut }) => {
         const own = fold(fold(key, b), name);
         const params = smaller(layer.init(group === undefined ? fold(own, "layer") : fold(key, group)));
         if (group !== undefined) {
@@ -169,6 +210,7 @@ export function initStack(blocks: readonly (readonly Step<never>[])[], key: Key)
           {
             ...(norm ? { norm: norm.init(fold(own, "norm")) } : {}),
             ...(group === undefined ? { layer: params } : {}),
+            ...(hasShortcut ? { shortcut: { weight: eye(width) } } : {}),
           },
         ];
       }),
@@ -208,23 +250,31 @@ export function applyStack<In>(
   mode: Mode | undefined,
   call: Call<In>,
 ): Tensor {
+  // What the last block that stands beside none started from.
+  let start = x;
   blocks.forEach((block, b) => {
     const whole = modeOf(tapsUnder(mode, "blocks"), b);
-    let before = x;
+    const besideBlock = block[0]?.beside === "block";
+    if (!besideBlock) start = x;
+    // The stream as this block sees it, and what a sublayer beside another reads.
+    let own = start;
+    let before = own;
     for (const step of block) {
-      if (!step.beside) before = x;
-      const own = params.blocks[b]?.[step.name] ?? {};
-      const weights = (step.shared === undefined ? own.layer : params.shared[step.shared]) as Tree;
+      if (step.beside !== true) before = own;
+      const stored = params.blocks[b]?.[step.name] ?? {};
+      const weights = (step.shared === undefined ? stored.layer : params.shared[step.shared]) as Tree;
       const at = modeOf(whole, step.name);
       const pre = options.placement === "pre" && step.norm;
-      const h = tap(at, "input", pre ? pre.apply(own.norm as Tree, before) : before);
-      const branch = drop(
+      const h = tap(at, "input", pre ? pre.apply(stored.norm as Tree, before) : before);
+      const output = drop(
         tap(at, "output", call(step, weights, h, at, { block: b, name: step.name })),
         options.dropout,
         modeOf(at, "drop"),
       );
-      x = add(x, step.scale === 1 ? branch : mul(branch, step.scale));
-      if (options.placement === "post" && step.norm) x = step.norm.apply(own.norm as Tree, x);
+      const branch = step.scale === 1 ? output : mul(output, step.scale);
+      x = add(step.hasShortcut ? matmul(x, stored.shortcut?.weight as Tensor) : x, branch);
+      if (options.placement === "post" && step.norm) x = step.norm.apply(stored.norm as Tree, x);
+      own = besideBlock ? add(own, branch) : x;
     }
     x = tap(whole, "stream", x);
   });

@@ -1,6 +1,6 @@
 /** A language model: embedding, blocks of sublayers that see earlier positions only, and logits of the next token. */
 import { z } from "zod";
-import { add, arange, fold, matmul, type Tensor, type Tree, take } from "../../array/index.ts";
+import { add, arange, fold, matmul, type Tensor, type Tree, take, zeros } from "../../array/index.ts";
 import { checked } from "../../data/checked.ts";
 import {
   type CacheOptions,
@@ -58,6 +58,8 @@ export interface DecoderConfig {
   readonly rotary?: Pick<RotaryOptions, "base" | "width" | "scaling" | "pairs">;
   /** Whether the table of embeddings also gives the logits; true by default. */
   readonly tied?: boolean;
+  /** Whether a head that is not tied has a bias; false by default. */
+  readonly headBias?: boolean;
   /** Share of the embeddings and of each sublayer's output that is dropped in training; 0 by default. */
   readonly dropout?: number;
 }
@@ -90,6 +92,7 @@ export const decoderSchema = z.strictObject({
   ...modelSchema,
   blocks: z.array(z.array(sublayerSchema)),
   tied: z.boolean().default(true),
+  headBias: z.boolean().default(false),
 });
 
 /** Parameters of a decoder: `head` only if it is not tied, `positions` only if they are learned. */
@@ -98,7 +101,7 @@ export type DecoderParams = StackParams & {
   readonly positions?: EmbeddingParams;
   /** After the last block, where norms stand before sublayers. */
   readonly norm?: Tree;
-  readonly head?: { readonly weight: Tensor };
+  readonly head?: { readonly weight: Tensor; readonly bias?: Tensor };
 };
 
 export interface Decoder extends Layer<DecoderParams> {
@@ -136,7 +139,8 @@ export const weightInit: Initializer = lecunNormal;
  */
 export function decoder(given: DecoderConfig): Decoder {
   const config = checked(decoderSchema, given, "decoder") as Required<DecoderConfig>;
-  const { vocabulary, context, width, positions, rotary, norm, eps, placement, tied, dropout } = config;
+  const { vocabulary, context, width, positions, rotary, norm, eps, placement, tied, headBias, dropout } = config;
+  if (tied && headBias) throw new Error("decoder: headBias needs a head of its own; give tied: false");
   const at: Surroundings = {
     width,
     context,
@@ -165,8 +169,9 @@ export function decoder(given: DecoderConfig): Decoder {
   const finish = (params: DecoderParams, x: Tensor, mode: Mode | undefined): Tensor =>
     tap(mode, "final", params.norm ? last.apply(params.norm, x) : x);
   const logits = (params: DecoderParams, h: Tensor, mode?: Mode): Tensor => {
-    const y = params.head ? matmul(h, params.head.weight) : matmul(h, params.embedding.weight, { transposeB: true });
-    return tap(mode, "logits", y);
+    const { weight, bias } = params.head ?? {};
+    const y = weight ? matmul(h, weight) : matmul(h, params.embedding.weight, { transposeB: true });
+    return tap(mode, "logits", bias ? add(y, bias) : y);
   };
 
   const hidden = (params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor => {
@@ -182,12 +187,15 @@ export function decoder(given: DecoderConfig): Decoder {
     init: (key) => ({
       embedding: table.init(fold(key, "embedding")),
       ...(positions === "learned" ? { positions: places.init(fold(key, "positions")) } : {}),
-      ...initStack(steps, fold(key, "blocks")),
+      ...initStack(steps, width, fold(key, "blocks")),
       ...(placement === "pre" ? { norm: last.init(fold(key, "norm")) } : {}),
       ...(tied
         ? {}
         : {
-            head: { weight: weightInit(fold(key, "head"), [width, vocabulary], { fanIn: width, fanOut: vocabulary }) },
+            head: {
+              weight: weightInit(fold(key, "head"), [width, vocabulary], { fanIn: width, fanOut: vocabulary }),
+              ...(headBias ? { bias: zeros([vocabulary]) } : {}),
+            },
           }),
     }),
     apply: (params, tokens, mode) => logits(params, hidden(params, tokens, mode), mode),

@@ -22,6 +22,7 @@ import {
 import {
   applyStack,
   type Call,
+  checkedBeside,
   emptyCache,
   extendStack,
   formOf,
@@ -58,7 +59,7 @@ export interface CrossConfig {
 export type CrossSublayer = Sublayer | (SublayerOptions & { readonly cross: CrossConfig });
 
 /** An encoder and a decoder in plain data. Sublayers of both that share a name share their weights. */
-export interface EncoderDecoderConfig extends Omit<DecoderConfig, "blocks"> {
+export interface EncoderDecoderConfig extends Omit<DecoderConfig, "blocks" | "headBias"> {
   /** Blocks that read the source; their mixers see all of it. */
   readonly encoder: readonly (readonly Sublayer[])[];
   /** Blocks that write the target; their mixers see earlier positions only. */
@@ -157,10 +158,13 @@ export function encoderDecoder(given: EncoderDecoderConfig): EncoderDecoder {
   for (const { name, layer } of reading.flat())
     if (name.startsWith("mixer") && !isMaskedMixer(layer))
       throw new Error(`encoderDecoder: this ${name} of the encoder cannot leave padding out; use attention`);
-  const writing = config.decoder.map((block) =>
-    nameSteps(
-      block.map((sublayer) => stepOf(sublayer, written(sublayer, surroundings(true)), surroundings(true), options)),
+  const writing = checkedBeside(
+    config.decoder.map((block) =>
+      nameSteps(
+        block.map((sublayer) => stepOf(sublayer, written(sublayer, surroundings(true)), surroundings(true), options)),
+      ),
     ),
+    options,
   );
   const table = embedding({ count: vocabulary, width });
   const places = embedding({ count: context, width, init: normalOf(0.01) });
@@ -213,7 +217,7 @@ export function encoderDecoder(given: EncoderDecoderConfig): EncoderDecoder {
   return {
     config,
     init: (key) => {
-      const { blocks, shared } = initStack([...reading, ...writing], fold(key, "blocks"));
+      const { blocks, shared } = initStack([...reading, ...writing], width, fold(key, "blocks"));
       return {
         embedding: table.init(fold(key, "embedding")),
         ...(positions === "learned" ? { positions: places.init(fold(key, "positions")) } : {}),

@@ -31,6 +31,16 @@ const variants: { readonly [name: string]: DecoderConfig } = {
       [attention],
     ],
   },
+  "linear shortcuts, a head with a bias": {
+    ...base,
+    tied: false,
+    headBias: true,
+    blocks: [[{ ...attention, shortcut: "linear" }, dense], [{ ...dense, shortcut: "linear" }]],
+  },
+  "blocks beside a block": {
+    ...base,
+    blocks: [[attention, dense], [{ ...attention, beside: "block" }, dense], [{ ...dense, beside: "block" }], [dense]],
+  },
   "attention without feed-forward": { ...base, blocks: [[attention], [attention]] },
 };
 
