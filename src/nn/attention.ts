@@ -4,6 +4,7 @@ import {
   and,
   arange,
   cast,
+  concat,
   div,
   expandDims,
   full,
@@ -15,6 +16,7 @@ import {
   relu,
   reshape,
   softmax,
+  split,
   sqrt,
   sum,
   type Tensor,
@@ -27,7 +29,7 @@ import { drop } from "./dropout.ts";
 import type { Initializer } from "./initializers.ts";
 import { compose, type Mode, modeOf } from "./layer.ts";
 import { type LinearParams, linear } from "./linear.ts";
-import { type MaskedMixer, type TokenMixer, visibleInCache, writeCache } from "./mixers/mixer.ts";
+import { type MaskedMixer, type TokenMixer, visibleBefore } from "./mixers/mixer.ts";
 import { rmsNorm } from "./norm.ts";
 import { type RotaryOptions, rotary as rotate } from "./rotary.ts";
 
@@ -61,13 +63,9 @@ const MASKED = -1e9;
  * `[..., heads, time, values]`; `groups` divides `heads`, and each key head serves `heads/groups` query heads in a row.
  * Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1; groups: Ainslie et al. 2023, arXiv:2305.13245.
  */
-export function attend(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  { weights: kind = "softmax", causal = false, mask, dropout = 0, mode }: AttendOptions = {},
-): Tensor {
-  const [heads, time, width] = q.shape.slice(-3) as [number, number, number];
+export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions = {}): Tensor {
+  const { causal = false } = options;
+  const [heads, time] = q.shape.slice(-3) as [number, number, number];
   const [groups, keys] = k.shape.slice(-3) as [number, number];
   if (q.rank < 3 || k.rank !== q.rank || v.rank !== q.rank || heads % groups !== 0 || v.shape.at(-3) !== groups) {
     throw new RangeError(
@@ -76,20 +74,37 @@ export function attend(
   }
   if (causal && keys < time)
     throw new RangeError(`attend: causal attention needs at least as many keys as queries, got ${keys} and ${time}`);
+  return attendTo(q, [{ keys: k, values: v }], options);
+}
+
+/** `attend` to several pieces of keys and values one after the other, which are not joined: that would copy them. */
+function attendTo(
+  q: Tensor,
+  pieces: readonly AttentionCache[],
+  { weights: kind = "softmax", causal = false, mask, dropout = 0, mode }: AttendOptions,
+): Tensor {
+  const [heads, time, width] = q.shape.slice(-3) as [number, number, number];
   const outer = q.shape.slice(0, -3);
+  const groups = (pieces[0] as AttentionCache).keys.shape.at(-3) as number;
+  const lengths = pieces.map(({ keys }) => keys.shape.at(-2) as number);
   // Query heads that share keys become further rows of one product, so keys are never copied.
-  const scores = reshape(
-    matmul(reshape(q, [...outer, groups, (heads / groups) * time, width]), k, { transposeB: true }),
-    [...outer, heads, time, keys],
+  const rows = reshape(q, [...outer, groups, (heads / groups) * time, width]);
+  const scores = pieces.map(({ keys }, i) =>
+    reshape(matmul(rows, keys, { transposeB: true }), [...outer, heads, time, lengths[i] as number]),
   );
-  const scaled = mul(scores, 1 / Math.sqrt(width));
+  const scaled = mul(concat(scores, { axis: -1 }), 1 / Math.sqrt(width));
   const weights = drop(
     kind === "softmax" ? softmaxWeights(scaled, causal, mask) : reluWeights(scaled, kind, causal, mask),
     dropout,
     mode,
   );
-  const mixed = matmul(reshape(weights, [...outer, groups, (heads / groups) * time, keys]), v);
-  return reshape(mixed, [...outer, heads, time, v.shape.at(-1) as number]);
+  const mixed = split(weights, { axis: -1, sizes: lengths }).map((part, i) =>
+    matmul(
+      reshape(part, [...outer, groups, (heads / groups) * time, lengths[i] as number]),
+      (pieces[i] as AttentionCache).values,
+    ),
+  );
+  return reshape(mixed.reduce(add), [...outer, heads, time, (mixed[0] as Tensor).shape.at(-1) as number]);
 }
 
 /** Keys that lie after a query: bool `[time, keys]`, where the last query sees all. */
@@ -241,10 +256,17 @@ export function multiHeadAttention<const B extends boolean = true>(options: Atte
     );
   });
   const piece = compose(parts, (bound, { x, cache, seen }: { x: Tensor; cache: AttentionCache; seen: Tensor }) => {
-    const [q, k, v] = project(bound, x, seen);
-    const [keys, values] = [writeCache(cache.keys, k, seen), writeCache(cache.values, v, seen)];
-    const mask = visibleInCache(seen, x.shape[1] as number, keys.shape[2] as number);
-    return [bound.output(joinHeads(attend(q, keys, values, { weights, mask }))), { keys, values }] as const;
+    const [q, keys, values] = project(bound, x, seen);
+    const fresh = { keys, values };
+    const length = cache.keys.shape[2] as number;
+    const mixed =
+      length === 0
+        ? attend(q, keys, values, { weights, causal })
+        : attendTo(q, [cache, fresh], {
+            weights,
+            mask: expandDims(visibleBefore(seen, x.shape[1] as number, length), 1),
+          });
+    return [bound.output(joinHeads(mixed)), fresh] as const;
   });
   return {
     init: whole.init,

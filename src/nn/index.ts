@@ -128,7 +128,7 @@ export {
   type MaskedMixer,
   newPositions,
   type TokenMixer,
-  visibleInCache,
+  visibleBefore,
   writeCache,
 } from "./mixers/mixer.ts";
 export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";

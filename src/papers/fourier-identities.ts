@@ -12,7 +12,7 @@ import {
   tensor,
   zeros,
 } from "../array/index.ts";
-import { fourierMixer, multiHeadAttention, parameterCount, type TokenMixer } from "../nn/index.ts";
+import { fourierMixer, multiHeadAttention, parameterCount, type TokenMixer, writeCache } from "../nn/index.ts";
 
 const [TIME, WIDTH] = [24, 20] as const;
 
@@ -57,7 +57,10 @@ export async function leak(mixerOf: MixerOf): Promise<number> {
 export async function streamingError(mixerOf: MixerOf): Promise<number> {
   const mixer = mixerOf({ width: WIDTH, context: TIME });
   const x = await inputs(4);
-  const run = compile((v: Tensor, cache: Tree, seen: Tensor) => mixer.extend({}, v, cache, seen));
+  const run = compile((v: Tensor, cache: Tree, seen: Tensor) => {
+    const [y, fresh] = mixer.extend({}, v, cache, seen);
+    return [y, writeCache(cache, fresh, seen)] as const;
+  });
   let cache: Tree = await evaluate(mixer.cache({ batch: 1, length: TIME }));
   const outputs: number[] = [];
   for (let at = 0; at < TIME; at++) {

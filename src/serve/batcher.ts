@@ -1,20 +1,9 @@
 /** Many requests on one model: rows of one batch that come and go while the others go on. */
-import {
-  broadcastTo,
-  compile,
-  evaluate,
-  flatten,
-  reshape,
-  squeeze,
-  sub,
-  type Tensor,
-  takeAlong,
-  tensor,
-  zerosLike,
-} from "../array/index.ts";
+import { compile, type Tensor, tensor } from "../array/index.ts";
 import type { Decoder, DecoderParams, StackCache } from "../models/index.ts";
-import { randomSource, sampleOnHost } from "./host-sampling.ts";
-import { checkSampling, type SampleOptions } from "./sample.ts";
+import { type BatchRequest, type BatchToken, checkRequest, Row } from "./batch-row.ts";
+import { RowCaches } from "./row-caches.ts";
+import { LONGEST_PIECE, padded, paddedLength, readPiece, readToken } from "./steps.ts";
 
 export interface BatcherOptions {
   /** Rows that are computed together; 8 by default. */
@@ -23,38 +12,28 @@ export interface BatcherOptions {
   readonly queue?: number;
 }
 
-export interface BatchRequest extends SampleOptions {
-  /** Tokens to go on from, at least one and fewer than the model's context. */
-  readonly prompt: readonly number[] | Int32Array;
-  readonly maxTokens: number;
-  readonly seed?: number;
-  readonly stopTokens?: readonly number[];
-  /** Gives up the request and frees its row, once it is aborted. */
-  readonly signal?: AbortSignal;
-}
-
 /** Thrown when as many requests wait as may. */
 export class BusyError extends Error {
   override readonly name = "BusyError";
 }
 
-interface Row {
-  readonly request: BatchRequest;
-  readonly random: () => number;
-  readonly emit: (token: number | null) => void;
-  readonly fail: (error: unknown) => void;
-  /** The token that is read next, and where. */
-  token: number;
-  seen: number;
-  given: number;
+/** Tokens of prompts that are read in one run at most: those who listen to other rows wait for it. */
+const READ_AT_ONCE = 2048;
+
+type Result = Promise<readonly [logits: Tensor, fresh: StackCache]>;
+
+/** What is computed of a model, by how much a row has behind it: nothing, a piece of its prompt, or all of it. */
+interface Graphs {
+  first(params: DecoderParams, tokens: Tensor, lengths: Tensor): Result;
+  piece(params: DecoderParams, tokens: Tensor, lengths: Tensor, cache: StackCache, seen: Tensor): Result;
+  next(params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor): Result;
 }
 
-type Step = (params: DecoderParams, tokens: Tensor, cache: StackCache, at: Tensor) => Promise<[Tensor, StackCache]>;
-
 /**
- * Continuous batching: each row of the batch is a request at a place of its own. A free row takes the next waiting request,
- * reads its prompt, and joins the others at the next token; rows do not see each other.
- * Source: Yu et al. 2022 (Orca), "A Distributed Serving System for Transformer-Based Generative Models".
+ * Continuous batching: each row of the batch is a request at a place of its own. Free rows take the next waiting requests,
+ * whose prompts are read together, long ones in pieces between the tokens of the others; rows do not see each other.
+ * Source: Yu et al. 2022 (Orca), "A Distributed Serving System for Transformer-Based Generative Models"; pieces of
+ * prompts: Agrawal et al. 2024 (Sarathi-Serve), arXiv:2403.02310.
  */
 export class Batcher {
   readonly #model: Decoder;
@@ -62,9 +41,8 @@ export class Batcher {
   readonly #rows: (Row | null)[];
   readonly #waiting: Row[] = [];
   readonly #limit: number;
-  readonly #prefill: Step;
-  readonly #step: Step;
-  #cache: StackCache | null = null;
+  readonly #graphs: Graphs;
+  readonly #caches: RowCaches;
   #loop: Promise<void> | null = null;
 
   constructor(model: Decoder, params: DecoderParams, { rows = 8, queue = 64 }: BatcherOptions = {}) {
@@ -72,79 +50,48 @@ export class Batcher {
     this.#params = params;
     this.#rows = Array<Row | null>(rows).fill(null);
     this.#limit = queue;
-    const vectorAt = (x: Tensor, place: Tensor): Tensor => {
-      const width = x.shape[2] as number;
-      return reshape(takeAlong(x, broadcastTo(reshape(place, [1, 1, 1]), [1, 1, width]), { axis: 1 }), [1, width]);
-    };
-    this.#prefill = compile((weights: DecoderParams, tokens: Tensor, cache: StackCache, length: Tensor) => {
-      const [x, after] = model.extend(weights, tokens, cache, zerosLike(length));
-      return [model.logits(weights, vectorAt(x, sub(length, 1))), after];
-    }) as unknown as Step;
-    this.#step = compile((weights: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor) => {
-      const [x, after] = model.extend(weights, tokens, cache, seen);
-      return [model.logits(weights, squeeze(x, 1)), after];
-    }) as unknown as Step;
+    this.#caches = new RowCaches(model.cache, { rows, longest: model.config.context });
+    this.#graphs = graphsOf(model);
   }
 
-  /** Requests that are computed or wait. */
-  get load(): number {
-    return this.#rows.filter((row) => row !== null).length + this.#waiting.length;
+  /** Requests that are computed. */
+  get running(): number {
+    return this.#rows.filter((row) => row !== null).length;
+  }
+
+  /** Requests that wait for a row. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Requests that may still come before the next one is refused. */
+  get room(): number {
+    return this.#limit - this.#waiting.length + (this.#rows.length - this.running);
   }
 
   /**
    * The tokens of a request, one by one. Throws `BusyError` at once if too many wait, and one sentence if the prompt or an
-   * option is wrong. Ends at a stop token, at `maxTokens`, or at the end of the model's context.
+   * option is wrong. Ends at a stop token, at `maxTokens`, at the end of the model's context, or when it is aborted; the
+   * row is free from that moment on, also if nobody asks for what is left.
    */
-  async *generate(request: BatchRequest): AsyncGenerator<number, void, undefined> {
-    const { context, vocabulary } = this.#model.config;
-    const { prompt, maxTokens, signal } = request;
-    checkSampling(request);
-    if (!Number.isInteger(maxTokens) || maxTokens < 1)
-      throw new RangeError(`generate: maxTokens must be a whole number from 1, got ${maxTokens}`);
-    if (prompt.length === 0 || prompt.length >= context || prompt.some((token) => !(token >= 0 && token < vocabulary)))
-      throw new RangeError(
-        `generate: a prompt needs 1 to ${context - 1} tokens below ${vocabulary}, got ${prompt.length} tokens`,
-      );
-    if (this.#waiting.length >= this.#limit) throw new BusyError("too many requests are waiting; try again later");
-    const ready: (number | null)[] = [];
-    let failure: { readonly error: unknown } | null = null;
-    let wake = (): void => {};
-    const row: Row = {
-      request,
-      random: randomSource(request.seed ?? Math.floor(Math.random() * 2 ** 32)),
-      emit: (token) => {
-        ready.push(token);
-        wake();
-      },
-      fail: (error) => {
-        failure = { error };
-        wake();
-      },
-      token: 0,
-      seen: 0,
-      given: 0,
+  async *generate(request: BatchRequest): AsyncGenerator<BatchToken, void, undefined> {
+    checkRequest(request, this.#model.config);
+    if (this.room <= 0) throw new BusyError("too many requests are waiting; try again later");
+    if (request.signal?.aborted) return;
+    const row = new Row(request);
+    const leave = (): void => {
+      this.#drop(row);
+      row.end();
     };
+    request.signal?.addEventListener("abort", leave);
     this.#waiting.push(row);
-    const leave = (): void => wake();
-    signal?.addEventListener("abort", leave);
     this.#loop ??= this.#run().finally(() => {
       this.#loop = null;
     });
     try {
-      for (;;) {
-        while (ready.length > 0) {
-          const token = ready.shift() as number | null;
-          if (token === null) return;
-          yield token;
-        }
-        if (failure) throw (failure as { error: unknown }).error;
-        if (signal?.aborted) return;
-        await new Promise<void>((done) => {
-          wake = done;
-        });
-      }
+      yield* row.tokens();
     } finally {
-      signal?.removeEventListener("abort", leave);
+      request.signal?.removeEventListener("abort", leave);
       this.#drop(row);
     }
   }
@@ -163,10 +110,9 @@ export class Batcher {
 
   async #run(): Promise<void> {
     try {
-      while (this.load > 0) {
-        for (let place = 0; place < this.#rows.length && this.#waiting.length > 0; place++) {
-          if (this.#rows[place] === null) await this.#admit(place, this.#waiting.shift() as Row);
-        }
+      while (this.running + this.waiting > 0) {
+        this.#admit();
+        await this.#read();
         await this.#advance();
         // Lets sockets and timers have their turn between two runs of the graph.
         await new Promise((done) => setImmediate(done));
@@ -178,65 +124,123 @@ export class Batcher {
     }
   }
 
-  /** Reads a prompt and puts its keys and values into a row of the cache. */
-  async #admit(place: number, row: Row): Promise<void> {
-    if (row.request.signal?.aborted) return;
-    const { prompt } = row.request;
-    const { context } = this.#model.config;
-    this.#rows[place] = row;
-    const length = Math.min(context, 2 ** Math.ceil(Math.log2(prompt.length)));
-    const tokens = new Int32Array(length);
-    tokens.set(prompt);
-    const single = await evaluate(this.#model.cache({ batch: 1, length: context }));
-    const [logits, own] = await this.#prefill(
-      this.#params,
-      tensor(tokens, { shape: [1, length] }),
-      single,
-      tensor(Int32Array.of(prompt.length)),
-    );
-    this.#cache ??= await evaluate(this.#model.cache({ batch: this.#rows.length, length: context }));
-    const from = flatten(own).leaves;
-    flatten(this.#cache).leaves.forEach(({ data }, i) => {
-      const source = (from[i] as Tensor).data as Float32Array;
-      (data as Float32Array).set(source, place * source.length);
+  #admit(): void {
+    this.#rows.forEach((row, place) => {
+      if (row === null) this.#rows[place] = this.#waiting.shift() ?? null;
     });
-    row.seen = prompt.length;
-    this.#choose(row, logits.data as Float32Array);
   }
 
-  /** One token further in every row. */
+  /** Reads the next piece of the prompt of the oldest row that is not done, together with others that are as far. */
+  async #read(): Promise<void> {
+    const pending = this.#rows.filter((row) => row?.isReading).sort((a, b) => (a as Row).order - (b as Row).order);
+    const oldest = pending[0];
+    if (!oldest) return;
+    const { context } = this.#model.config;
+    const from = oldest.seen;
+    const lengthOf = (row: Row) => paddedLength(row.piece(LONGEST_PIECE).length, context - from);
+    const length = lengthOf(oldest);
+    const together =
+      from > 0
+        ? [oldest]
+        : pending
+            .filter((row): row is Row => row?.seen === 0 && lengthOf(row) === length)
+            .slice(0, Math.max(1, Math.floor(READ_AT_ONCE / length)));
+    const pieces = together.map((row) => row.piece(LONGEST_PIECE));
+    const count = from > 0 ? 1 : this.#roundUp(together.length);
+    const tokens = tensor(padded(pieces, length, count * length), { shape: [count, length] });
+    const lengths = tensor(Int32Array.from({ length: count }, (_, i) => pieces[i]?.length ?? 1));
+    this.#fit(...together.map((row, i) => row.seen + (pieces[i] as Int32Array).length));
+    const [logits, fresh] = await (from > 0
+      ? this.#graphs.piece(
+          this.#params,
+          tokens,
+          lengths,
+          this.#caches.view(1, this.#rows.indexOf(oldest)),
+          tensor(Int32Array.of(from)),
+        )
+      : this.#graphs.first(this.#params, tokens, lengths));
+    together.forEach((row, i) => {
+      const place = this.#rows.indexOf(row);
+      if (place < 0) return;
+      const read = (pieces[i] as Int32Array).length;
+      this.#caches.write(fresh, i, place, row.seen, read);
+      row.seen += read;
+      if (!row.isReading) this.#choose(row, rowOf(logits, i));
+    });
+  }
+
+  /** One token further in every row whose prompt is read. */
   async #advance(): Promise<void> {
-    const rows = this.#rows;
-    if (!this.#cache || rows.every((row) => row === null)) return;
-    const [logits, cache] = await this.#step(
+    if (!this.#rows.some((row) => row && !row.isReading)) return;
+    this.#moveTogether();
+    this.#fit();
+    const going = this.#rows.map((row) => (row?.isReading ? null : row));
+    const count = this.#roundUp(going.findLastIndex((row) => row !== null) + 1);
+    const rows = going.slice(0, count);
+    const [logits, fresh] = await this.#graphs.next(
       this.#params,
       tensor(
         Int32Array.from(rows, (row) => row?.token ?? 0),
-        { shape: [rows.length, 1] },
+        { shape: [count, 1] },
       ),
-      this.#cache,
+      this.#caches.view(count),
       tensor(Int32Array.from(rows, (row) => row?.seen ?? 0)),
     );
-    this.#cache = cache;
-    const vocabulary = logits.shape[1] as number;
-    [...rows].forEach((row, place) => {
-      if (!row) return;
+    rows.forEach((row, place) => {
+      // It may have left while it was computed.
+      if (!row || this.#rows[place] !== row) return;
+      this.#caches.write(fresh, place, place, row.seen, 1);
       row.seen++;
-      this.#choose(row, (logits.data as Float32Array).subarray(place * vocabulary, (place + 1) * vocabulary));
+      this.#choose(row, rowOf(logits, place));
     });
   }
 
-  #choose(row: Row, logits: Float32Array): void {
-    const { request } = row;
-    row.token = sampleOnHost(logits, row.random, request);
-    const isStop = request.stopTokens?.includes(row.token) === true;
-    if (!isStop) {
-      row.given++;
-      row.emit(row.token);
+  /** Numbers of rows are powers of two, so that few graphs serve all. */
+  #roundUp(count: number): number {
+    return Math.min(this.#rows.length, 2 ** Math.ceil(Math.log2(count)));
+  }
+
+  /** Makes room in the caches for one more position in all rows, and for so many. */
+  #fit(...more: readonly number[]): void {
+    this.#caches.fit(Math.max(...this.#rows.map((row) => (row?.seen ?? 0) + 1), ...more));
+  }
+
+  /** Moves the last rows into free places before them where fewer rows can be computed then. */
+  #moveTogether(): void {
+    for (;;) {
+      const last = this.#rows.findLastIndex((row) => row !== null);
+      const free = this.#rows.indexOf(null);
+      if (free < 0 || free > last || this.#roundUp(last + 1) === this.#roundUp(this.running)) return;
+      const row = this.#rows[last] as Row;
+      this.#caches.move(last, free, row.seen);
+      [this.#rows[free], this.#rows[last]] = [row, null];
     }
-    if (isStop || row.given >= request.maxTokens || row.seen >= this.#model.config.context) {
-      row.emit(null);
+  }
+
+  #choose(row: Row, logits: Float32Array): void {
+    if (row.choose(logits) || row.seen >= this.#model.config.context) {
+      row.end();
       this.#drop(row);
     }
   }
 }
+
+const rowOf = ({ data, shape }: Tensor, row: number): Float32Array => {
+  const vocabulary = shape[1] as number;
+  return (data as Float32Array).subarray(row * vocabulary, (row + 1) * vocabulary);
+};
+
+const graphsOf = (model: Decoder): Graphs => ({
+  first: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor) => {
+    const [vectors, fresh] = readPiece(model, params, tokens, lengths);
+    return [model.logits(params, vectors), fresh] as const;
+  }) as unknown as Graphs["first"],
+  piece: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor, cache: StackCache, seen: Tensor) => {
+    const [vectors, fresh] = readPiece(model, params, tokens, lengths, { cache, seen });
+    return [model.logits(params, vectors), fresh] as const;
+  }) as unknown as Graphs["piece"],
+  next: compile((params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor) => {
+    const [vectors, fresh] = readToken(model, params, tokens, cache, seen);
+    return [model.logits(params, vectors), fresh] as const;
+  }) as unknown as Graphs["next"],
+});

@@ -1,20 +1,9 @@
 /** Text from language models, token by token through caches. */
-import {
-  broadcastTo,
-  compile,
-  evaluate,
-  fold,
-  key,
-  reshape,
-  squeeze,
-  sub,
-  type Tensor,
-  takeAlong,
-  tensor,
-  zerosLike,
-} from "../array/index.ts";
+import { compile, evaluate, fold, type Key, key, type Tensor, tensor } from "../array/index.ts";
 import type { Decoder, DecoderParams, StackCache } from "../models/index.ts";
+import { RowCaches } from "./row-caches.ts";
 import { checkSampling, type SampleOptions, sample } from "./sample.ts";
+import { LONGEST_PIECE, padded, paddedLength, readPiece, readToken } from "./steps.ts";
 
 export interface GenerateOptions extends SampleOptions {
   /** New tokens of each row at most; fewer if the model's context ends before. */
@@ -29,9 +18,6 @@ export interface GenerateOptions extends SampleOptions {
 
 /** One new token of each row; null for rows that have ended. */
 export type GeneratedStep = readonly (number | null)[];
-
-/** Prompts are padded to a power of two, so that few graphs serve all lengths. */
-const paddedLength = (length: number, limit: number): number => Math.min(limit, 2 ** Math.ceil(Math.log2(length)));
 
 /**
  * Goes on from prompts, one list of tokens for each row, side by side. Gives the new tokens step by step; a row ends at
@@ -62,93 +48,129 @@ export async function* generate(
   }
   const { temperature = 1, topK, topP } = options;
   const sampling = { temperature, ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }) };
-  const { first, next } = stepsOf(model, sampling);
-  const rows = prompts.length;
-  const lengths = Int32Array.from(prompts, (prompt) => prompt.length);
-  const length = paddedLength(Math.max(...lengths), context);
-  const padded = new Int32Array(rows * length);
-  prompts.forEach((prompt, row) => {
-    padded.set(prompt, row * length);
-  });
+  const steps = stepsOf(model, sampling);
   const source = await evaluate(key(seed));
-  const seen = Int32Array.from(lengths);
-  let cache = await evaluate(model.cache({ batch: rows, length: context }));
-  let chosen: Tensor;
-  [chosen, cache] = await first(
-    params,
-    tensor(padded, { shape: [rows, length] }),
-    cache,
-    tensor(lengths),
-    source,
-    tensor(Int32Array.of(0), { shape: [] }),
-  );
+  const caches = new RowCaches(model.cache, { rows: prompts.length, longest: context });
+  const seen = Int32Array.from(prompts, ({ length }) => length);
+  let chosen = await readPrompts(steps, params, prompts, caches, source, context);
   const ended = prompts.map(() => false);
   for (let step = 1; ; step++) {
-    const tokens = chosen.data as Int32Array;
-    const given = [...tokens].map((token, row) => {
+    const given = [...chosen].map((token, row) => {
       if (stopTokens.includes(token)) ended[row] = true;
       return ended[row] ? null : token;
     });
     if (given.every((token) => token === null)) return;
     yield given;
-    for (let row = 0; row < rows; row++) if ((seen[row] as number) + 1 >= context) ended[row] = true;
+    prompts.forEach((_, row) => {
+      if ((seen[row] as number) + 1 >= context) ended[row] = true;
+    });
     if (step === maxTokens || ended.every(Boolean) || signal?.aborted) return;
-    // Rows that have ended are computed on, at their last place, and not looked at.
-    const places = seen.map((place) => Math.min(place, context - 1));
-    [chosen, cache] = await next(
+    // Rows that have ended are computed on and not looked at; they do not make the caches longer.
+    const places = seen.map((place, row) => (ended[row] ? 0 : place));
+    caches.fit(Math.max(...places) + 1);
+    const [next, fresh] = await steps.next(
       params,
-      tensor(Int32Array.from(tokens), { shape: [rows, 1] }),
-      cache,
+      tensor(chosen, { shape: [prompts.length, 1] }),
+      caches.view(prompts.length),
       tensor(places),
       source,
       tensor(Int32Array.of(step), { shape: [] }),
     );
-    for (let row = 0; row < rows; row++) (seen[row] as number)++;
+    prompts.forEach((_, row) => {
+      if (ended[row]) return;
+      caches.write(fresh, row, row, seen[row] as number, 1);
+      (seen[row] as number)++;
+    });
+    chosen = next.data as Int32Array;
   }
 }
 
-type Step = (
-  params: DecoderParams,
-  tokens: Tensor,
-  cache: StackCache,
-  places: Tensor,
-  source: Tensor,
-  step: Tensor,
-) => Promise<[Tensor, StackCache]>;
+/** The compiled steps of a model: each gives the chosen tokens, int32 `[rows]`, and what the caches must hold. */
+interface Steps {
+  first(params: DecoderParams, tokens: Tensor, lengths: Tensor, source: Key, step: Tensor): Result;
+  /** A further piece of one prompt. */
+  piece(
+    params: DecoderParams,
+    tokens: Tensor,
+    lengths: Tensor,
+    cache: StackCache,
+    seen: Tensor,
+    source: Key,
+    step: Tensor,
+  ): Result;
+  next(params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor, source: Key, step: Tensor): Result;
+}
+type Result = Promise<readonly [chosen: Tensor, fresh: StackCache]>;
 
-/** The compiled first step (a whole prompt) and later ones (a token) of a model. */
-function stepsOf(model: Decoder, sampling: SampleOptions): { readonly first: Step; readonly next: Step } {
-  const bySampling = compiled.get(model) ?? new Map<string, { first: Step; next: Step }>();
+/** Reads prompts into the caches, piece by piece; gives the token that is chosen after each. */
+async function readPrompts(
+  steps: Steps,
+  params: DecoderParams,
+  prompts: readonly (readonly number[] | Int32Array)[],
+  caches: RowCaches,
+  source: Key,
+  context: number,
+): Promise<Int32Array> {
+  const longest = Math.max(...prompts.map(({ length }) => length));
+  caches.fit(longest + 1);
+  const chosen = new Int32Array(prompts.length);
+  for (let from = 0; from < longest; from += LONGEST_PIECE) {
+    const pieces = prompts.map((prompt) => prompt.slice(from, from + LONGEST_PIECE));
+    const length = paddedLength(Math.max(...pieces.map((piece) => piece.length)), context - from);
+    const tokens = tensor(padded(pieces, length), { shape: [prompts.length, length] });
+    // A row whose prompt has ended is computed on and not looked at.
+    const lengths = tensor(Int32Array.from(pieces, (piece) => Math.max(1, piece.length)));
+    const step = tensor(Int32Array.of(0), { shape: [] });
+    const seen = tensor(new Int32Array(prompts.length).fill(from));
+    const [tokensAfter, fresh] = await (from === 0
+      ? steps.first(params, tokens, lengths, source, step)
+      : steps.piece(params, tokens, lengths, caches.view(prompts.length), seen, source, step));
+    pieces.forEach((piece, row) => {
+      if (piece.length === 0) return;
+      caches.write(fresh, row, row, from, piece.length);
+      chosen[row] = tokensAfter.data[row] as number;
+    });
+  }
+  return chosen;
+}
+
+function stepsOf(model: Decoder, sampling: SampleOptions): Steps {
+  const bySampling = compiled.get(model) ?? new Map<string, Steps>();
   compiled.set(model, bySampling);
   const name = JSON.stringify(sampling);
   const known = bySampling.get(name);
   if (known) return known;
   // Random bits count on through the rows, so that those of a row do not depend on how many follow it.
-  const choose = (params: DecoderParams, vectors: Tensor, source: Tensor, step: Tensor): Tensor =>
+  const chosen = (params: DecoderParams, vectors: Tensor, source: Key, step: Tensor): Tensor =>
     sample(model.logits(params, vectors), fold(source, step), sampling);
-  const vectorAt = (x: Tensor, place: Tensor): Tensor => {
-    const [rows, , width] = x.shape as [number, number, number];
-    return reshape(takeAlong(x, broadcastTo(reshape(place, [rows, 1, 1]), [rows, 1, width]), { axis: 1 }), [
-      rows,
-      width,
-    ]);
-  };
-  const steps = {
-    first: compile(
-      (params: DecoderParams, tokens: Tensor, cache: StackCache, lengths: Tensor, source: Tensor, step: Tensor) => {
-        const [x, after] = model.extend(params, tokens, cache, zerosLike(lengths));
-        return [choose(params, vectorAt(x, sub(lengths, 1)), source, step), after] as [Tensor, StackCache];
+  const steps: Steps = {
+    first: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor, source: Key, step: Tensor) => {
+      const [vectors, fresh] = readPiece(model, params, tokens, lengths);
+      return [chosen(params, vectors, source, step), fresh] as const;
+    }) as unknown as Steps["first"],
+    piece: compile(
+      (
+        params: DecoderParams,
+        tokens: Tensor,
+        lengths: Tensor,
+        cache: StackCache,
+        seen: Tensor,
+        source: Key,
+        step: Tensor,
+      ) => {
+        const [vectors, fresh] = readPiece(model, params, tokens, lengths, { cache, seen });
+        return [chosen(params, vectors, source, step), fresh] as const;
       },
-    ) as unknown as Step,
+    ) as unknown as Steps["piece"],
     next: compile(
-      (params: DecoderParams, tokens: Tensor, cache: StackCache, places: Tensor, source: Tensor, step: Tensor) => {
-        const [x, after] = model.extend(params, tokens, cache, places);
-        return [choose(params, squeeze(x, 1), source, step), after] as [Tensor, StackCache];
+      (params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor, source: Key, step: Tensor) => {
+        const [vectors, fresh] = readToken(model, params, tokens, cache, seen);
+        return [chosen(params, vectors, source, step), fresh] as const;
       },
-    ) as unknown as Step,
+    ) as unknown as Steps["next"],
   };
   bySampling.set(name, steps);
   return steps;
 }
 
-const compiled = new WeakMap<Decoder, Map<string, { first: Step; next: Step }>>();
+const compiled = new WeakMap<Decoder, Map<string, Steps>>();

@@ -1,7 +1,16 @@
 /** Text from models: generation, batches of requests, and a server. */
-export { Batcher, type BatcherOptions, type BatchRequest, BusyError } from "./batcher.ts";
+export type { BatchRequest, BatchToken } from "./batch-row.ts";
+export { Batcher, type BatcherOptions, BusyError } from "./batcher.ts";
 export { type GeneratedStep, type GenerateOptions, generate } from "./generate.ts";
-export { randomSource, sampleOnHost } from "./host-sampling.ts";
+export {
+  type Penalties,
+  penalize,
+  probabilitiesOf,
+  randomSource,
+  sampleOnHost,
+  type TokenProbability,
+} from "./host-sampling.ts";
+export { RowCaches, type RowCachesOptions } from "./row-caches.ts";
 export { checkSampling, type SampleOptions, sample } from "./sample.ts";
 export { completionsApp, type RunningServer, type ServerOptions, startServer } from "./server.ts";
 export {

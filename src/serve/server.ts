@@ -81,7 +81,7 @@ export function completionsApp(model: TextModel, options: ServerOptions): { app:
       },
     }),
   );
-  app.get("/health", (c) => c.json({ status: "ok", requests: batcher.load }));
+  app.get("/health", (c) => c.json({ status: "ok", requests: batcher.running + batcher.waiting }));
   app.get("/v1/models", (c) => c.json({ object: "list", data: [card] }));
   app.get("/v1/models/:name", (c) => {
     if (c.req.param("name") !== options.name)
@@ -140,7 +140,10 @@ export function completionsApp(model: TextModel, options: ServerOptions): { app:
       ...(typeof body.seed === "number" ? { seed: body.seed } : {}),
       ...(tokenizer.endOfText === null ? {} : { stopTokens: [tokenizer.endOfText] }),
     });
-    const pieces = textPieces(tokenizer, source, { stop, limit: Math.min(maxTokens, context - tokens.length) });
+    const pieces = textPieces(tokenizer, tokensOf(source), {
+      stop,
+      limit: Math.min(maxTokens, context - tokens.length),
+    });
     const head = {
       id: `${form.prefix}-${crypto.randomUUID()}`,
       created: Math.floor(Date.now() / 1000),
@@ -200,6 +203,10 @@ export function completionsApp(model: TextModel, options: ServerOptions): { app:
 
 const unknownModel = (asked: string, served: string): string =>
   `the model ${JSON.stringify(asked)} is not served here; ${JSON.stringify(served)} is`;
+
+async function* tokensOf(source: AsyncIterable<{ readonly token: number }>): AsyncGenerator<number> {
+  for await (const { token } of source) yield token;
+}
 
 const errorBody = (message: string, type: string) => ({ error: { message, type, param: null, code: null } });
 

@@ -67,44 +67,80 @@ export async function* textPieces(
   source: AsyncIterable<number>,
   { stop, limit }: { readonly stop: readonly string[]; readonly limit: number },
 ): AsyncGenerator<TextPiece, void, undefined> {
-  const tokens: number[] = [];
+  const decoder = new TextDecoding(tokenizer);
   let shown = 0;
+  let tokens = 0;
   for await (const token of source) {
-    tokens.push(token);
-    const text = tokenizer.decode(tokens);
-    const found = firstOf(text, stop);
+    tokens++;
+    const text = decoder.push(token);
+    const found = firstOf(text, stop, shown);
     if (found >= 0) {
-      yield { text: text.slice(shown, Math.max(shown, found)), tokens: tokens.length, finish: "stop" };
+      yield { text: text.slice(shown, found), tokens, finish: "stop" };
       return;
     }
     const safe = safeLength(text, stop);
     if (safe > shown) {
-      yield { text: text.slice(shown, safe), tokens: tokens.length };
+      yield { text: text.slice(shown, safe), tokens };
       shown = safe;
     }
   }
-  yield {
-    text: tokenizer.decode(tokens).slice(shown),
-    tokens: tokens.length,
-    finish: tokens.length >= limit ? "length" : "stop",
-  };
+  const text = decoder.finish();
+  const found = firstOf(text, stop, shown);
+  const end = found >= 0 ? found : text.length;
+  yield { text: text.slice(shown, end), tokens, finish: found >= 0 || tokens < limit ? "stop" : "length" };
 }
 
-/** Where the first of the stop texts begins, or -1. */
-const firstOf = (text: string, stop: readonly string[]): number =>
+/**
+ * Text of tokens as they come: whole characters only. Each token is decoded together with the few before it that may
+ * belong to the same character or that say whether a space stands between, not with all of the text.
+ */
+class TextDecoding {
+  readonly #tokenizer: Tokenizer;
+  readonly #tokens: number[] = [];
+  #text = "";
+  /** Tokens from here on are decoded; those before `#told` have given their text. */
+  #from = 0;
+  #told = 0;
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** All text that no later token can change. */
+  push(token: number): string {
+    this.#tokens.push(token);
+    const text = this.#news();
+    if (text === "" || text.endsWith("\ufffd")) return this.#text;
+    this.#text += text;
+    [this.#from, this.#told] = [this.#told, this.#tokens.length];
+    return this.#text;
+  }
+
+  /** All text; what is left of a character becomes a replacement character. */
+  finish(): string {
+    return this.#text + this.#news();
+  }
+
+  #news(): string {
+    const told = this.#tokenizer.decode(this.#tokens.slice(this.#from, this.#told));
+    return this.#tokenizer.decode(this.#tokens.slice(this.#from)).slice(told.length);
+  }
+}
+
+/** Where the first of the stop texts begins from a place on, or -1. */
+const firstOf = (text: string, stop: readonly string[], from: number): number =>
   stop.reduce((first, each) => {
-    const at = text.indexOf(each);
+    const at = text.indexOf(each, from);
     return at >= 0 && (first < 0 || at < first) ? at : first;
   }, -1);
 
-/** How much of a text stays as it is whatever follows: not the bytes of half a character, nor half a stop text. */
+/** How much of a text stays as it is whatever follows: not the beginning of a stop text. */
 function safeLength(text: string, stop: readonly string[]): number {
   let safe = text.length;
-  while (safe > 0 && text[safe - 1] === "\ufffd") safe--;
   for (const each of stop)
-    for (let length = Math.min(each.length - 1, safe); length > 0; length--)
-      if (text.slice(0, safe).endsWith(each.slice(0, length))) {
-        safe -= length;
+    for (let length = Math.min(each.length - 1, text.length); length > 0; length--)
+      if (text.endsWith(each.slice(0, length))) {
+        safe = Math.min(safe, text.length - length);
         break;
       }
   return safe;

@@ -1,6 +1,7 @@
 /** Targets from encoder-decoder models, token by token through caches. */
-import { argMax, cast, compile, evaluate, type Tensor, tensor } from "../array/index.ts";
+import { argMax, cast, compile, type Tensor, tensor } from "../array/index.ts";
 import type { EncoderDecoder, EncoderDecoderParams, RememberedSource, StackCache } from "../models/index.ts";
+import { RowCaches } from "./row-caches.ts";
 
 export interface TranslateOptions {
   /** The token that targets begin with. */
@@ -40,18 +41,21 @@ export async function translate(
   });
   const { read, next } = stepsOf(model);
   const remembered = await read(params, tensor(rows, { shape: [sources.length, longest] }));
-  let cache = await evaluate(model.cache({ batch: sources.length, length: maxTokens }));
+  const caches = new RowCaches(model.cache, { rows: sources.length, longest: maxTokens });
   let tokens = tensor(new Int32Array(sources.length).fill(begin), { shape: [sources.length, 1] });
   const targets = sources.map((): number[] => []);
   const ended = sources.map(() => false);
   for (let step = 0; step < maxTokens && !signal?.aborted; step++) {
     const seen = tensor(new Int32Array(sources.length).fill(step));
-    [tokens, cache] = await next(params, remembered, tokens, cache, seen);
+    caches.fit(step + 1);
+    const [chosen, fresh] = await next(params, remembered, tokens, caches.view(sources.length), seen);
+    tokens = chosen;
     // Rows that have ended are computed on and not looked at.
     targets.forEach((target, row) => {
       const token = Number(tokens.data[row]);
       if (token === end) ended[row] = true;
       if (!ended[row]) target.push(token);
+      caches.write(fresh, row, row, step, 1);
     });
     if (ended.every(Boolean)) break;
   }
@@ -61,7 +65,7 @@ export async function translate(
 interface Steps {
   /** Reads sources `[batch, time]`. */
   readonly read: (params: EncoderDecoderParams, source: Tensor) => Promise<RememberedSource>;
-  /** The likeliest next tokens, int32 `[batch, 1]`, and the caches after the given ones. */
+  /** The likeliest next tokens, int32 `[batch, 1]`, and what the caches must hold of the given ones. */
   readonly next: (
     params: EncoderDecoderParams,
     remembered: RememberedSource,
@@ -71,7 +75,7 @@ interface Steps {
   ) => Promise<[Tensor, StackCache]>;
 }
 
-/** The likeliest token after new ones, and the caches after them: what one step of `translate` computes. */
+/** The likeliest token after new ones, and what the caches must hold of them: what one step of `translate` computes. */
 export function nextToken(
   model: EncoderDecoder,
   params: EncoderDecoderParams,
@@ -80,8 +84,8 @@ export function nextToken(
   cache: StackCache,
   seen: Tensor,
 ): [Tensor, StackCache] {
-  const [x, after] = model.extend(params, remembered, tokens, cache, seen);
-  return [cast(argMax(model.logits(params, x), { axis: -1 }), "int32"), after];
+  const [x, fresh] = model.extend(params, remembered, tokens, cache, seen);
+  return [cast(argMax(model.logits(params, x), { axis: -1 }), "int32"), fresh];
 }
 
 /** The compiled steps of a model. */

@@ -299,8 +299,8 @@ export const emptyCache = (blocks: readonly (readonly Step<never>[])[], options:
   );
 
 /**
- * Applies a stack at new positions; gives the stream and the caches after them. `call` applies the layers that have no
- * cache; to the normalized stream alone unless it says otherwise.
+ * Applies a stack at new positions; gives the stream, and what the caches must hold of them (see `TokenMixer.extend`).
+ * `call` applies the layers that have no cache; to the normalized stream alone unless it says otherwise.
  */
 export function extendStack<In = Tensor>(
   blocks: readonly (readonly Step<In>[])[],
@@ -312,14 +312,14 @@ export function extendStack<In = Tensor>(
   call: Call<In> = ({ layer }, weights, h, mode) => (layer as Layer<Tree>).apply(weights, h, mode),
   mode?: Mode,
 ): readonly [Tensor, StackCache] {
-  const after: Record<string, Tree>[] = blocks.map(() => ({}));
+  const fresh: Record<string, Tree>[] = blocks.map(() => ({}));
   const y = applyStack<In>(blocks, params, x, options, mode, (step, weights, h, mode, place) => {
-    const own = cache[place.block]?.[place.name];
+    const before = cache[place.block]?.[place.name];
     const layer = step.layer as Layer<Tree>;
-    if (own === undefined || !isTokenMixer(layer)) return call(step, weights, h, mode, place);
-    const [out, next] = layer.extend(weights, h, own, seen);
-    (after[place.block] as Record<string, Tree>)[place.name] = next;
+    if (before === undefined || !isTokenMixer(layer)) return call(step, weights, h, mode, place);
+    const [out, own] = layer.extend(weights, h, before, seen);
+    (fresh[place.block] as Record<string, Tree>)[place.name] = own;
     return out;
   });
-  return [y, after];
+  return [y, fresh];
 }

@@ -117,8 +117,8 @@ export interface Decoder extends Layer<DecoderParams> {
   /** Caches before the first position; throws one sentence if a mixer needs the whole sequence. */
   cache(options: CacheOptions): StackCache;
   /**
-   * Vectors after the last norm at new tokens `[batch, new]`, and the caches after them; `seen`, int32 `[batch]`, is how
-   * many positions each row has behind it.
+   * Vectors after the last norm at new tokens `[batch, new]`, and what the caches must hold of them, for `writeCache`;
+   * `seen`, int32 `[batch]`, is how many positions each row has behind it.
    */
   extend(
     params: DecoderParams,
@@ -204,8 +204,8 @@ export function decoder(given: DecoderConfig): Decoder {
     cache: (size) => emptyCache(steps, size),
     extend: (params, tokens, cache, seen, mode) => {
       const x = embed(params, tokens, mode, seen);
-      const [y, after] = extendStack(steps, params, x, options, cache, seen, undefined, mode);
-      return [finish(params, y, mode), after];
+      const [y, fresh] = extendStack(steps, params, x, options, cache, seen, undefined, mode);
+      return [finish(params, y, mode), fresh];
     },
   };
 }

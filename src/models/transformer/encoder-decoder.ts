@@ -125,7 +125,7 @@ export interface EncoderDecoder extends Layer<EncoderDecoderParams, SourceAndTar
   remember(params: EncoderDecoderParams, memory: Required<Memory>): RememberedSource;
   /** Caches before the first written position. */
   cache(options: CacheOptions): StackCache;
-  /** `decode` at new tokens `[batch, new]`, and the caches after them; `seen`, int32 `[batch]`, as in `decoder`. */
+  /** `decode` at new tokens `[batch, new]`, and what the caches must hold of them; `seen`, int32 `[batch]`, as in `decoder`. */
   extend(
     params: EncoderDecoderParams,
     remembered: RememberedSource,
@@ -260,8 +260,8 @@ export function encoderDecoder(given: EncoderDecoderConfig): EncoderDecoder {
           ? layer.recall(weights as never, h, blocks[block]?.[name] as AttentionCache, visible, at)
           : layer.apply(weights, h as Either, at);
       const x = embed(params, tokens, undefined, seen);
-      const [y, after] = extendStack(writing, stackOf(params, "decoder"), x, options, cache, seen, call);
-      return [finish(params, "decoder", y), after];
+      const [y, fresh] = extendStack(writing, stackOf(params, "decoder"), x, options, cache, seen, call);
+      return [finish(params, "decoder", y), fresh];
     },
   };
 }

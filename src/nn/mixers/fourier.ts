@@ -1,8 +1,22 @@
 /** Mixing of positions by Fourier transforms, without parameters. */
-import { matmul, sub, type Tensor, take, tensor, zeros } from "../../array/index.ts";
+import {
+  arange,
+  broadcastTo,
+  clip,
+  concat,
+  expandDims,
+  matmul,
+  sub,
+  type Tensor,
+  take,
+  takeAlong,
+  tensor,
+  where,
+  zeros,
+} from "../../array/index.ts";
 import { checkCount, checkLast } from "../checks.ts";
 import type { Layer, NoParams } from "../layer.ts";
-import { newPositions, type TokenMixer, writeCache } from "./mixer.ts";
+import { newPositions, type TokenMixer, visibleBefore } from "./mixer.ts";
 
 /** `cos(2π·row·column/period)` and the sine of it, `[rows, columns]`, where `keep` says so; zero elsewhere. */
 function waves(
@@ -94,10 +108,20 @@ export function maskedFourierMixer({
     cache: ({ batch, length }) => ({ cos: zeros([batch, length, width]), sin: zeros([batch, length, width]) }),
     extend: (_, x, cache, seen) => {
       const features = overFeatures(x, width);
-      const after = { cos: writeCache(cache.cos, features.cos, seen), sin: writeCache(cache.sin, features.sin, seen) };
-      const { cos, sin } = tables(positions, after.cos.shape[1] as number);
-      const at = newPositions(seen, x.shape[1] as number);
-      return [sub(matmul(take(cos, at), after.cos), matmul(take(sin, at), after.sin)), after];
+      const [batch, count] = x.shape as [number, number];
+      const length = cache.cos.shape[1] as number;
+      const at = newPositions(seen, count);
+      // Columns of the tables: places of the cache, then the new positions.
+      const columns = concat([broadcastTo(arange(length, "int32"), [batch, length]), at], { axis: 1 });
+      const within = broadcastTo(expandDims(clip(columns, 0, positions - 1), 1), [batch, count, length + count]);
+      const visible = visibleBefore(seen, count, length);
+      const part = (table: Tensor, before: Tensor, fresh: Tensor): Tensor =>
+        matmul(
+          where(visible, takeAlong(take(table, clip(at, 0, positions - 1)), within, { axis: -1 }), 0),
+          concat([before, fresh], { axis: 1 }),
+        );
+      const { cos, sin } = tables(positions, positions);
+      return [sub(part(cos, cache.cos, features.cos), part(sin, cache.sin, features.sin)), features];
     },
   };
 }

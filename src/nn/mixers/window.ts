@@ -1,12 +1,15 @@
 /** Mixing of each feature over a window of earlier positions with fixed weights. */
 import {
+  add,
   arange,
   broadcastTo,
   cast,
   clip,
+  concat,
   conv,
   expandDims,
   greaterEqual,
+  less,
   mul,
   pad,
   reshape,
@@ -16,11 +19,12 @@ import {
   takeAlong,
   tensor,
   transpose,
+  where,
   zeros,
 } from "../../array/index.ts";
 import { checkCount, checkLast } from "../checks.ts";
 import type { NoParams } from "../layer.ts";
-import { newPositions, type TokenMixer, writeCache } from "./mixer.ts";
+import { newPositions, type TokenMixer } from "./mixer.ts";
 
 export interface WindowOptions {
   /** Extent of the last axis. */
@@ -57,18 +61,18 @@ function windowMixer(
     },
     cache: ({ batch, length }) => ({ inputs: zeros([batch, length, width]) }),
     extend: (_, x, cache, seen) => {
-      const inputs = writeCache(cache.inputs, x, seen);
       const [batch, count] = x.shape as [number, number];
+      const length = cache.inputs.shape[1] as number;
       const places = sub(expandDims(newPositions(seen, count), -1), arange(window, "int32"));
-      const rows = broadcastTo(reshape(clip(places, 0, 2 ** 30), [batch, count * window, 1]), [
-        batch,
-        count * window,
-        width,
-      ]);
+      // New positions stand after all places of the cache, also those that hold nothing yet.
+      const first = reshape(seen, [batch, 1, 1]);
+      const stored = where(less(places, first), clip(places, 0, 2 ** 30), add(sub(places, first), length));
+      const inputs = concat([cache.inputs, x], { axis: 1 });
+      const rows = broadcastTo(reshape(stored, [batch, count * window, 1]), [batch, count * window, width]);
       const read = reshape(takeAlong(inputs, rows, { axis: 1 }), [batch, count, window, width]);
       const isThere = expandDims(cast(greaterEqual(places, 0), "float32"), -1);
       const weighted = mul(mul(read, tensor(weights, { shape: [window, width] })), isThere);
-      return [sum(weighted, { axis: 2 }), { inputs }];
+      return [sum(weighted, { axis: 2 }), { inputs: x }];
     },
   };
 }

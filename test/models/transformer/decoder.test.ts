@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compile, evaluate, grad, key, mean, square, type Tensor, tensor, toNested } from "../../../src/array/index.ts";
 import { type DecoderConfig, decoder, type StackCache } from "../../../src/models/index.ts";
-import { parameterCount } from "../../../src/nn/index.ts";
+import { parameterCount, writeCache } from "../../../src/nn/index.ts";
 
 const attention = { mixer: { kind: "attention", heads: 2 } } as const;
 const dense = { ffn: { kind: "dense", hidden: 32, activation: "relu" } } as const;
@@ -68,8 +68,8 @@ for (const [name, config] of Object.entries(variants)) {
       const params = await evaluate(model.init(key(1)));
       const whole = toNested(await compile(model.apply)(params, tokens)) as number[][][];
       const run = compile((p: typeof params, x: Tensor, before: StackCache, seen: Tensor) => {
-        const [hidden, after] = model.extend(p, x, before, seen);
-        return [model.logits(p, hidden), after] as const;
+        const [hidden, fresh] = model.extend(p, x, before, seen);
+        return [model.logits(p, hidden), writeCache(before, fresh, seen)] as const;
       });
       let cache = await evaluate(model.cache({ batch: 2, length: 8 }));
       for (let t = 0; t < 7; t++) {

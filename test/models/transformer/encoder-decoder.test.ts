@@ -21,7 +21,7 @@ import {
   type RememberedSource,
   type StackCache,
 } from "../../../src/models/index.ts";
-import { parameterCount } from "../../../src/nn/index.ts";
+import { parameterCount, writeCache } from "../../../src/nn/index.ts";
 
 const attention = { mixer: { kind: "attention", heads: 2 } } as const;
 const cross = { cross: { heads: 2 } } as const;
@@ -104,8 +104,8 @@ for (const [name, config] of Object.entries(variants)) {
       );
       const run = compile(
         (p: EncoderDecoderParams, from: RememberedSource, x: Tensor, before: StackCache, seen: Tensor) => {
-          const [hidden, after] = model.extend(p, from, x, before, seen);
-          return [model.logits(p, hidden), after] as const;
+          const [hidden, fresh] = model.extend(p, from, x, before, seen);
+          return [model.logits(p, hidden), writeCache(before, fresh, seen)] as const;
         },
       );
       let cache = await evaluate(model.cache({ batch: 2, length: 8 }));

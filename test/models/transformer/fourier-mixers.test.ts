@@ -11,7 +11,7 @@ import {
   toNested,
 } from "../../../src/array/index.ts";
 import { type DecoderConfig, decoder, type MixerConfig } from "../../../src/models/index.ts";
-import { parameterCount } from "../../../src/nn/index.ts";
+import { parameterCount, writeCache } from "../../../src/nn/index.ts";
 
 const [width, context] = [8, 12];
 const modelOf = (odd: MixerConfig) => {
@@ -40,9 +40,10 @@ describe.each(causal)("a decoder with $kind", (mixer) => {
     const tokens = await evaluate(randomInteger(key(2), [2, 10], { min: 0, max: 20 }));
     const whole = toNested(await evaluate(model.hidden(params, tokens))) as number[][][];
     // Both rows are read up to position 6, but the first has a prompt of 3 only: what was read after it is overwritten.
-    const run = compile((p: typeof params, x: Tensor, cache: ReturnType<typeof model.cache>, seen: Tensor) =>
-      model.extend(p, x, cache, seen),
-    );
+    const run = compile((p: typeof params, x: Tensor, cache: ReturnType<typeof model.cache>, seen: Tensor) => {
+      const [y, fresh] = model.extend(p, x, cache, seen);
+      return [y, writeCache(cache, fresh, seen)] as const;
+    });
     const empty = await evaluate(model.cache({ batch: 2, length: context }));
     const [, prompts] = await run(params, await evaluate(cut(tokens, 0, 6)), empty, tensor(Int32Array.of(0, 0)));
     const ids = toNested(tokens) as number[][];

@@ -9,12 +9,19 @@ import {
   slice,
   sum,
   type Tensor,
+  type Tree,
   tensor,
   toNested,
   vjp,
   zeros,
 } from "../../../src/array/index.ts";
-import { fourierMixer, maskedFourierMixer, movingAverageMixer, windowFourierMixer } from "../../../src/nn/index.ts";
+import {
+  fourierMixer,
+  maskedFourierMixer,
+  movingAverageMixer,
+  windowFourierMixer,
+  writeCache,
+} from "../../../src/nn/index.ts";
 
 const [time, width] = [10, 6];
 const x = await evaluate(normal(key(1), [2, time, width]));
@@ -112,7 +119,10 @@ for (const [name, layer] of Object.entries(causal)) {
       let from = 0;
       for (const to of [4, 5, 10]) {
         const piece = await evaluate(slice(x, { starts: [from], stops: [to], axes: [1] }));
-        const run = compile((p: Tensor, c: typeof cache, s: Tensor) => layer.extend({}, p, c as never, s));
+        const run = compile((p: Tensor, c: typeof cache, s: Tensor) => {
+          const [y, fresh] = layer.extend({}, p, c as never, s);
+          return [y, writeCache<Tree>(c, fresh, s)] as const;
+        });
         const [y, after] = await run(piece, cache, tensor(Int32Array.of(from, from)));
         close(
           rows(y),

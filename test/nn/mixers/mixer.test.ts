@@ -18,9 +18,10 @@ for (const options of [{}, { rotary: {} }, { rotary: { pairs: "neighbours" as co
         [4, 5],
         [5, 7],
       ] as const) {
-        const [y, next] = layer.extend(weights, piece(input, from, to), cache, tensor(Int32Array.of(from, from)));
+        const seen = tensor(Int32Array.of(from, from));
+        const [y, fresh] = layer.extend(weights, piece(input, from, to), cache, seen);
         outputs.push(y);
-        cache = next;
+        cache = writeCache(cache, fresh, seen);
       }
       return outputs;
     })(params, x);
@@ -41,12 +42,12 @@ it("gives rows at different positions what each would get alone", async () => {
   const x = await evaluate(normal(key(4), [1, 5, 8]));
   const whole = (toNested(await compile(layer.apply)(params, x)) as number[][][])[0] as number[][];
   // Row 0 has seen four positions, row 1 two of the same sequence.
-  const cacheAfter = async (count: number) =>
-    (
-      await compile((p: typeof params, input: Tensor) =>
-        layer.extend(p, piece(input, 0, count), layer.cache({ batch: 1, length: 5 }), tensor(Int32Array.of(0))),
-      )(params, x)
-    )[1];
+  const cacheAfter = (count: number) =>
+    compile((p: typeof params, input: Tensor) => {
+      const seen = tensor(Int32Array.of(0));
+      const [, fresh] = layer.extend(p, piece(input, 0, count), layer.cache({ batch: 1, length: 0 }), seen);
+      return writeCache(layer.cache({ batch: 1, length: 5 }), fresh, seen);
+    })(params, x);
   const [a, b] = [await cacheAfter(4), await cacheAfter(2)];
   const join = (p: Tensor, q: Tensor): Tensor =>
     tensor(Float32Array.of(...(p.data as Float32Array), ...(q.data as Float32Array)), {
@@ -70,8 +71,8 @@ it("gives rows at different positions what each would get alone", async () => {
 it("writes new positions of each row where that row stands", async () => {
   const cache = tensor(new Float32Array(8), { shape: [2, 4, 1] });
   const fresh = tensor([1, 2, 3, 4], { shape: [2, 2, 1] });
-  const after = await evaluate(writeCache(cache, fresh, tensor(Int32Array.of(0, 3))));
-  expect([...after.data]).toEqual([1, 2, 0, 0, 0, 0, 0, 3]);
+  const after = await evaluate(writeCache({ cache }, { cache: fresh }, tensor(Int32Array.of(0, 3))));
+  expect([...after.cache.data]).toEqual([1, 2, 0, 0, 0, 0, 0, 3]);
 });
 
 it("refuses to extend attention that is not causal", () => {
