@@ -44,7 +44,7 @@ export async function convert(folder: string, flags: ConvertFlags): Promise<void
           text: text.train,
           signal,
           onProgress: (progress) => {
-            if (!flags.quiet && !signal.aborted) line.update({ ...progress, unit: "layers" });
+            if (!flags.quiet && !signal.aborted) line.update({ unit: "layers", ...progress });
           },
         },
       );

@@ -64,15 +64,25 @@ export { type GatedFfnParams, gatedFfn } from "./ffn/gated.ts";
 export { type HourglassOptions, type HourglassParams, hourglassFfn } from "./ffn/hourglass.ts";
 export { type KeyValueMemoryOptions, type KeyValueMemoryParams, keyValueMemory } from "./ffn/key-value-memory.ts";
 export { type MoefiedFfnOptions, type MoefiedFfnParams, moefiedFfn } from "./ffn/moefied.ts";
+export {
+  expertOutputs,
+  type PriorOptions,
+  priorApproximateLoss,
+  priorErrors,
+  priorTargets,
+} from "./ffn/prior-approximate.ts";
 export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
 export {
+  expertMask,
+  hiddenUnits,
   interleave,
   isGated,
   type TopExpertsOptions,
   topExperts,
   type UnitGroups,
   unitsFrom,
+  weightedExperts,
 } from "./ffn/top-experts.ts";
 export {
   bestExperts,

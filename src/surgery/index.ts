@@ -1,6 +1,9 @@
 /** Changes to trained models that keep what they compute, or close to it. */
 export { type RecordedInputs, type RecordOptions, recordFfnInputs } from "./calibrate.ts";
 export { deepenFfns, insertIdentityLayer } from "./deepen.ts";
+export { type DistillOptions, distillFactored, type LearnerKind, learnerKinds } from "./distill.ts";
+export { type BlockParams, contiguousGroups, cutIntoExperts, unitKeys } from "./experts.ts";
+export { type FactorOptions, factorFfns, type SliceKind, sliceKinds } from "./factor-llm.ts";
 export { factorizeFfns, mergeFfns, truncatedSvd } from "./factorize.ts";
 export {
   balancedKMeans,
@@ -23,4 +26,4 @@ export {
   splitKinds,
   withActiveExperts,
 } from "./moefication.ts";
-export { type ConfiguredDecoder, type ConfiguredFfn, replaceFfns } from "./replace.ts";
+export { type ConfiguredDecoder, type ConfiguredFfn, ffnAt, replaceFfns } from "./replace.ts";

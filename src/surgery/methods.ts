@@ -4,6 +4,8 @@ import { checked } from "../data/checked.ts";
 import type { TokenFile } from "../data/index.ts";
 import { decoder } from "../models/index.ts";
 import { deepenFfns } from "./deepen.ts";
+import { distillFactored, learnerKinds } from "./distill.ts";
+import { factorFfns, sliceKinds } from "./factor-llm.ts";
 import { factorizeFfns, mergeFfns } from "./factorize.ts";
 import { moefy, splitKinds } from "./moefication.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
@@ -12,7 +14,13 @@ export interface ConversionContext {
   /** Text that says what the model does with real input, for methods that ask. */
   readonly text: TokenFile;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly stage: string }) => void;
+  readonly onProgress?: (progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly stage: string;
+    /** What is counted; layers unless told otherwise. */
+    readonly unit?: string;
+  }) => void;
 }
 
 /** A converted model, and what was learned on the way. */
@@ -55,6 +63,34 @@ export const conversions: { readonly [name: string]: Method } = {
     async ({ config, params }, options, context) => {
       const { layers, ...converted } = await moefy(decoder(config), params, { ...options, ...context });
       return { ...converted, figures: { layers } };
+    },
+  ),
+  factor: method(
+    "dense or gated layers cut into slices, of which a linear router taught by the whole layers chooses some (FactorLLM)",
+    {
+      experts: count.default(4),
+      active: count.default(2),
+      slices: z.enum(sliceKinds).default("contiguous"),
+      learn: z.enum(["none", ...learnerKinds]).default("all"),
+      task: z.number().min(0).default(1),
+      prior: z.number().min(0).default(1),
+      steps: count.default(300),
+      batch: count.default(8),
+      rate: z.number().positive().default(1e-3),
+      seed: z.int().min(0).default(0),
+    },
+    async (model, { experts, active, slices, learn, ...training }, { text, signal, onProgress }) => {
+      const cut = await factorFfns(model, { experts, active, slices, seed: training.seed });
+      if (learn === "none") return { ...cut, figures: {} };
+      const { losses, ...converted } = await distillFactored(model, cut, {
+        ...training,
+        learn,
+        text,
+        ...(signal ? { signal } : {}),
+        onProgress: ({ step, steps, loss }) =>
+          onProgress?.({ done: step, total: steps, stage: `teaching, loss ${loss.toFixed(3)}`, unit: "steps" }),
+      });
+      return { ...converted, figures: { losses } };
     },
   ),
   "low-rank": method(

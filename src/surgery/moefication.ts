@@ -20,13 +20,11 @@ import {
   reshape,
   sub,
   sum,
-  swapAxes,
   type Tensor,
   type Tree,
   take,
   takeAlong,
   tensor,
-  transpose,
 } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder, type Sublayer } from "../models/index.ts";
@@ -43,7 +41,8 @@ import {
 import { adamW, fit, indexBatches } from "../train/index.ts";
 import { recordFfnInputs } from "./calibrate.ts";
 import type { ConfiguredDecoder } from "./deepen.ts";
-import { balancedKMeans, coactivationGroups, type Groups, meansOf, membersOf, randomGroups } from "./groups.ts";
+import { type BlockParams, cutIntoExperts, unitKeys } from "./experts.ts";
+import { balancedKMeans, coactivationGroups, type Groups, meansOf, randomGroups } from "./groups.ts";
 
 /** How hidden units are put into groups: by nearness of their keys, by being active together, or by chance. */
 export const splitKinds = ["parameters", "coactivation", "random"] as const;
@@ -85,8 +84,6 @@ export interface Moefied extends ConfiguredDecoder {
   readonly layers: readonly MoefiedLayer[];
 }
 
-type Dense = { readonly up: { weight: Tensor; bias?: Tensor }; readonly down: { weight: Tensor; bias?: Tensor } };
-
 /** Of ten recorded tokens, one is kept from the routers for the figures. */
 const HELD_OUT = 10;
 
@@ -109,7 +106,7 @@ export async function moefy(model: Decoder, params: DecoderParams, options: Moef
     onProgress?.({ done: i, total: places.length, stage: `block ${block}, ${name}` });
     const own = blocks[block] as Record<string, { norm?: Tree; layer?: Tree }>;
     const rows = recorded.find((each) => each.block === block && each.name === name)?.rows as Float32Array;
-    const { layer, figures } = await moefyLayer(own[name]?.layer as Dense, rows, model.config.width, options);
+    const { layer, figures } = await moefyLayer(own[name]?.layer as BlockParams, rows, model.config.width, options);
     own[name] = { ...own[name], layer };
     layers.push({ block, name, ...figures });
   }
@@ -156,25 +153,13 @@ const moefiedConfig = (config: DecoderConfig, { experts, active, router = "mlp" 
   ),
 });
 
-async function moefyLayer(dense: Dense, rows: Float32Array, width: number, options: MoefyOptions) {
+async function moefyLayer(dense: BlockParams, rows: Float32Array, width: number, options: MoefyOptions) {
   const { experts, active, split = "parameters", router = "mlp", seed = 0 } = options;
-  const keys = (await evaluate(transpose(dense.up.weight))).data as Float32Array;
-  const unitKeys = unitRows(keys, width);
+  const keys = unitKeys(dense);
   const inputs = tensor(rows, { shape: [rows.length / width, width] });
-  const groups = await groupsOf(split, unitKeys, dense, inputs, experts, seed);
-  const order = Int32Array.from(membersOf(groups).flat());
-  const units = order.length / experts;
-  const stacked = await evaluate({
-    up: {
-      weight: reshape(take(transpose(dense.up.weight), tensor(order)), [experts, units, width]),
-      ...(dense.up.bias ? { bias: reshape(take(dense.up.bias, tensor(order)), [experts, units]) } : {}),
-    },
-    down: {
-      weight: swapAxes(reshape(take(dense.down.weight, tensor(order)), [experts, units, width]), 1, 2),
-      ...(dense.down.bias ? { bias: dense.down.bias } : {}),
-    },
-  });
-  const centres = tensor(meansOf(unitKeys, width, groups, experts), { shape: [experts, width] });
+  const groups = await groupsOf(split, keys, dense, inputs, experts, seed);
+  const stacked = await evaluate(cutIntoExperts(dense, groups));
+  const centres = tensor(meansOf(keys, width, groups, experts), { shape: [experts, width] });
   const start = {
     ...(await evaluate(initRouter(router, key(seed), experts, width))),
     ...(router === "truth" ? {} : { centres }),
@@ -185,32 +170,19 @@ async function moefyLayer(dense: Dense, rows: Float32Array, width: number, optio
   return { layer, figures };
 }
 
-/** Rows of length 1, so that the norms of keys do not say which are near. */
-function unitRows(keys: Float32Array, width: number): Float32Array {
-  const result = Float32Array.from(keys);
-  for (let first = 0; first < result.length; first += width) {
-    const row = result.subarray(first, first + width);
-    const length = Math.sqrt(row.reduce((total, value) => total + value * value, 0)) || 1;
-    row.forEach((value, i) => {
-      row[i] = value / length;
-    });
-  }
-  return result;
-}
-
 async function groupsOf(
   split: SplitKind,
-  unitKeys: Float32Array,
-  dense: Dense,
+  keys: Float32Array,
+  dense: BlockParams,
   inputs: Tensor,
   experts: number,
   seed: number,
 ): Promise<Groups> {
   const width = inputs.shape[1] as number;
-  const hidden = unitKeys.length / width;
+  const hidden = keys.length / width;
   if (split === "random") return randomGroups(hidden, experts, seed);
-  if (split === "parameters") return balancedKMeans(unitKeys, width, experts, { seed }).groups;
-  const together = await compile((x: Tensor, { up }: Dense) => {
+  if (split === "parameters") return balancedKMeans(keys, width, experts, { seed }).groups;
+  const together = await compile((x: Tensor, { up }: BlockParams) => {
     const product = matmul(x, up.weight);
     const isActive = cast(greater(up.bias ? add(product, up.bias) : product, 0), "float32");
     return matmul(isActive, isActive, { transposeA: true });

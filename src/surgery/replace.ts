@@ -48,3 +48,12 @@ export function replaceFfns(
     params: { ...params, shared, blocks: blocks.map(({ own }) => own) },
   };
 }
+
+/** The feed-forward layer with that name (`ffn`, `ffn2`, …) in a block, shared weights looked up; null if there is none. */
+export function ffnAt({ config, params }: ConfiguredDecoder, block: number, name: string): ConfiguredFfn | null {
+  const layers = (config.blocks[block] ?? []).filter((sublayer) => "ffn" in sublayer);
+  const sublayer = layers[name === "ffn" ? 0 : Number(name.slice("ffn".length)) - 1];
+  if (!sublayer) return null;
+  const stored = sublayer.shared === undefined ? params.blocks[block]?.[name]?.layer : params.shared[sublayer.shared];
+  return { ffn: sublayer.ffn, params: stored as Tree };
+}

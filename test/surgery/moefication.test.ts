@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { compile, evaluate, key, mapTree, normal, tensor } from "../../src/array/index.ts";
 import { openTokens, writeTokens } from "../../src/data/index.ts";
-import { type DecoderConfig, decoder } from "../../src/models/index.ts";
+import { type DecoderConfig, decoder, loadPretrained, savePretrained } from "../../src/models/index.ts";
 import { convertModel, moefy, recordFfnInputs, splitKinds, withActiveExperts } from "../../src/surgery/index.ts";
 
 const path = join(await mkdtemp(join(tmpdir(), "fourward-moefy-")), "tokens");
@@ -35,6 +35,14 @@ describe("moefy", () => {
         for (const { captured, capturable } of made.layers)
           expect([captured, capturable]).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
       });
+
+  it("changes nothing once saved and loaded", async () => {
+    const made = await moefy(model, params, { experts: 6, active: 6, text, tokens: 200, epochs: 1 });
+    const folder = await mkdtemp(join(tmpdir(), "fourward-moefy-"));
+    await savePretrained(folder, { model: decoder(made.config), params: made.params, tokenizer: null });
+    const loaded = await loadPretrained(folder);
+    expect(await logits({ config: loaded.model.config, params: loaded.params })).toEqual(await logits(made));
+  });
 
   it("captures no more than can be captured, and more after teaching than by similarity", async () => {
     const options = { experts: 12, active: 3, text, tokens: 1500, epochs: 40 };

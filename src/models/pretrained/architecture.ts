@@ -49,6 +49,8 @@ export function storedShape(
   const [first] = shapes as [readonly number[]];
   const columns = shapes.reduce((total, shape) => total + (shape.at(-1) as number), 0);
   if (first.length === 1) return [columns];
+  // Only matrices are turned; stacks of them, as of experts, stand as they are.
+  if (first.length > 2) return [...first.slice(0, -1), columns];
   const rows = (first[0] as number) + unusedRows;
   return transposed ? [columns, rows] : [rows, columns];
 }

@@ -80,6 +80,7 @@ export const ffns = {
       gated: z.boolean().default(false),
       bias: z.boolean().default(true),
       scale: z.number().positive().default(1),
+      straightThrough: z.boolean().default(false),
     },
     ({ activation, ...options }, { width, init }) =>
       moefiedFfn({ width, init, ...options, activation: activations[activation] }),

@@ -7,19 +7,23 @@ import {
   cast,
   concat,
   customGradient,
+  type DType,
   type ExpertActivation,
   equal,
   expertSum,
   groupedMatmul,
   matmul,
   mul,
+  ones,
   relu,
   reshape,
   scan,
   scatterAdd,
+  scatterAddAlong,
   slice,
   split,
   sum,
+  swapAxes,
   type Tensor,
   take,
   vjp,
@@ -68,8 +72,6 @@ const FEW_PAIRS = 64;
 export interface TopExpertsOptions {
   /** Function of the hidden units, or of their gates; ReLU by default. */
   readonly activation?: (x: Tensor) => Tensor;
-  /** Whether a gradient will be taken, which is computed by groups: so is the output then. False by default. */
-  readonly learning?: boolean;
 }
 
 /**
@@ -82,18 +84,53 @@ export function topExperts(
   groups: UnitGroups,
   x: Tensor,
   chosen: Tensor,
-  { activation = relu, learning = false }: TopExpertsOptions = {},
+  { activation = relu }: TopExpertsOptions = {},
 ): Tensor {
   const [rows, count] = chosen.shape as [number, number];
   const name = operatorFor(groups, x, activation);
   const { bias, ...down } = groups.down;
   const inner: UnitGroups = { up: groups.up, down };
-  const y = learning
-    ? inGroups(inner, x, chosen, activation)
-    : name
-      ? inOneOperator(inner, x, chosen, activation, name)
-      : (rows * count <= FEW_PAIRS ? oneByOne : inGroups)(inner, x, chosen, activation);
+  const y = name
+    ? inOneOperator(inner, x, chosen, activation, name)
+    : (rows * count <= FEW_PAIRS ? oneByOne : inGroups)(inner, x, chosen, activation);
   return bias ? add(y, bias) : y;
+}
+
+/** 1 at the experts that a row has chosen, 0 at the others: `chosen: int32 [rows, count]` gives `[rows, experts]`. */
+export const expertMask = (chosen: Tensor, experts: number, dtype: DType = "float32"): Tensor =>
+  scatterAddAlong(
+    zeros([chosen.shape[0] as number, experts], dtype),
+    cast(chosen, "int64"),
+    ones(chosen.shape, dtype),
+    {
+      axis: 1,
+    },
+  );
+
+/**
+ * `Σ_e w_e·D_e·σ(U_e·x + a_e) + b` for each row, with the weights `w: [rows, experts]` of its experts. Computes all units,
+ * which costs what the dense block costs; with `expertMask` it is `topExperts`, and it passes gradients to the weights.
+ */
+export function weightedExperts(
+  groups: UnitGroups,
+  x: Tensor,
+  weights: Tensor,
+  { activation = relu }: TopExpertsOptions = {},
+): Tensor {
+  const [experts, outputs, units] = groups.down.weight.shape as [number, number, number];
+  const hidden = mul(hiddenUnits(groups, x, activation), reshape(weights, [x.shape[0] as number, experts, 1]));
+  const down = reshape(swapAxes(groups.down.weight, 1, 2), [experts * units, outputs]);
+  const y = matmul(reshape(hidden, [x.shape[0] as number, experts * units]), down);
+  return groups.down.bias ? add(y, groups.down.bias) : y;
+}
+
+/** What all hidden units give: `x: [rows, width]` gives `[rows, experts, units]`. */
+export function hiddenUnits(groups: UnitGroups, x: Tensor, activation: (x: Tensor) => Tensor = relu): Tensor {
+  const { weight, bias } = groups.up;
+  const [experts, inner, width] = weight.shape as [number, number, number];
+  const product = matmul(x, reshape(weight, [experts * inner, width]), { transposeB: true });
+  const shifted = bias ? add(product, reshape(bias, [experts * inner])) : product;
+  return unitsFrom(reshape(shifted, [x.shape[0] as number, experts, inner]), isGated(groups), activation);
 }
 
 /** The name under which `expertSum` knows the function of these units, if it does. */
@@ -103,7 +140,7 @@ function operatorFor(groups: UnitGroups, x: Tensor, activation: (x: Tensor) => T
   return (["relu", "silu", "geluTanh", "identity"] as const).find((name) => activations[name] === activation);
 }
 
-/** `expertSum`, with the gradient of the form in groups. */
+/** `expertSum`, with the gradient of the form that computes all units. */
 function inOneOperator(
   groups: UnitGroups,
   x: Tensor,
@@ -146,7 +183,7 @@ function oneByOne(groups: UnitGroups, x: Tensor, chosen: Tensor, activation: (x:
   );
 }
 
-/** Rows sorted into groups by their experts; also what is differentiated. */
+/** Rows sorted into groups by their experts. */
 function inGroups(groups: UnitGroups, x: Tensor, chosen: Tensor, activation: (x: Tensor) => Tensor): Tensor {
   const [rows, count] = chosen.shape as [number, number];
   const { up, down } = groups;

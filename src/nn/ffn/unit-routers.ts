@@ -9,7 +9,6 @@ import {
   matmul,
   maximum,
   relu,
-  reshape,
   sqrt,
   square,
   sum,
@@ -19,7 +18,7 @@ import {
   zeros,
 } from "../../array/index.ts";
 import { lecunNormal } from "../initializers.ts";
-import { isGated, type UnitGroups, unitsFrom } from "./top-experts.ts";
+import { hiddenUnits, type UnitGroups } from "./top-experts.ts";
 
 /**
  * `similarity`: nearness of the row to the middle of an expert's keys; `mlp`: a small network on the same; `linear`: an
@@ -69,14 +68,8 @@ export function expertScores(
 }
 
 /** Sum of what each expert's units give: the ground truth of which experts a row needs. */
-export function unitSums(groups: UnitGroups, x: Tensor, activation: (x: Tensor) => Tensor = relu): Tensor {
-  const { weight, bias } = groups.up;
-  const [experts, inner, width] = weight.shape as [number, number, number];
-  const product = matmul(x, reshape(weight, [experts * inner, width]), { transposeB: true });
-  const shifted = bias ? add(product, reshape(bias, [experts * inner])) : product;
-  const hidden = unitsFrom(reshape(shifted, [x.shape[0] as number, experts, inner]), isGated(groups), activation);
-  return sum(hidden, { axis: -1 });
-}
+export const unitSums = (groups: UnitGroups, x: Tensor, activation: (x: Tensor) => Tensor = relu): Tensor =>
+  sum(hiddenUnits(groups, x, activation), { axis: -1 });
 
 /** The experts with the highest scores: int32 `[rows, count]`. */
 export const bestExperts = (scores: Tensor, count: number): Tensor =>

@@ -20,6 +20,7 @@ import {
 import {
   activations,
   bestExperts,
+  expertMask,
   expertScores,
   ffn,
   gatedFfn,
@@ -30,6 +31,7 @@ import {
   topExperts,
   type UnitGroups,
   unitSums,
+  weightedExperts,
 } from "../../../src/nn/index.ts";
 
 type Rows = number[][];
@@ -102,26 +104,27 @@ describe("topExperts", async () => {
       it(`sums the chosen experts, ${name}, ${rows} rows with ${count} each`, async () => {
         const x = await draw(7, [rows, width]);
         const chosen = chosenFor(rows, count);
-        for (const learning of [false, true]) {
-          const run = compile((g: UnitGroups, a: Tensor, c: Tensor) => topExperts(g, a, c, { activation, learning }));
-          close(rowsOf(await run(groups, x, chosen)), reference(groups, rowsOf(x), rowsOf(chosen), plainly));
-        }
+        const only = compile((g: UnitGroups, a: Tensor, c: Tensor) => topExperts(g, a, c, { activation }));
+        const all = compile((g: UnitGroups, a: Tensor, c: Tensor) =>
+          weightedExperts(g, a, expertMask(c, experts), { activation }),
+        );
+        const expected = reference(groups, rowsOf(x), rowsOf(chosen), plainly);
+        for (const run of [only, all]) close(rowsOf(await run(groups, x, chosen)), expected);
       });
 
-  it("has the same gradients by one operator as in groups", async () => {
+  it("has the same gradients by one operator as with all units", async () => {
     const x = await draw(7, [5, width]);
     const chosen = chosenFor(5, 3);
     for (const [groups, activation] of [
       [plain, activations.relu],
       [gated, activations.silu],
     ] as const) {
-      const slopes = (learning: boolean) =>
-        compile(
-          grad(({ g, a }: { g: UnitGroups; a: Tensor }) =>
-            sum(square(topExperts(g, a, chosen, { activation, learning }))),
-          ),
-        )({ g: groups, a: x });
-      const [one, other] = [flatten(await slopes(false)).leaves, flatten(await slopes(true)).leaves];
+      const slopes = (layer: (g: UnitGroups, a: Tensor) => Tensor) =>
+        compile(grad(({ g, a }: { g: UnitGroups; a: Tensor }) => sum(square(layer(g, a)))))({ g: groups, a: x });
+      const [one, other] = [
+        flatten(await slopes((g, a) => topExperts(g, a, chosen, { activation }))).leaves,
+        flatten(await slopes((g, a) => weightedExperts(g, a, expertMask(chosen, experts), { activation }))).leaves,
+      ];
       expect(one.length).toBe(5);
       for (const [i, t] of one.entries())
         for (const [k, value] of Array.from(t.data, Number).entries())
