@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { type Job, jobs } from "./engine/jobs.ts";
+import { fourierJobs, type Job, jobs } from "./engine/jobs.ts";
 import { type PeerId, peerIds } from "./engine/peers.ts";
 import { profile } from "./engine/profile.ts";
 import { reportText } from "./engine/report.ts";
@@ -36,33 +36,43 @@ interface Options {
 }
 
 const program = new Command("bench").description("Times Fourward beside its peers, in one run and in turn.");
-const jobIds = jobs.map(({ id }) => id);
+const profiled = [...new Map([...jobs, ...fourierJobs].map((job) => [job.id, job])).values()];
+const profiledIds = profiled.map(({ id }) => id);
 
-program
-  .command("engine")
-  .description("Training steps and Fourier transforms beside PyTorch, tfjs-wasm and jax-js.")
-  .option("--jobs <names>", `jobs, separated by commas: ${jobIds.join(", ")}`, namesOf(jobIds), jobIds)
-  .option("--peers <names>", `systems, separated by commas: ${peerIds.join(", ")}`, namesOf(peerIds), [...peerIds])
-  .option("--rounds <n>", "how often each is timed", count, 7)
-  .option("--threads <n>", "threads of each system", count, availableParallelism())
-  .option("--python <path>", "an interpreter that has torch; python3 and /usr/bin/python3 are tried otherwise")
-  .option("--json", "print JSON only")
-  .option("--out <file>", "also write the report there as JSON")
-  .action(async ({ json, out, ...options }: Options) => {
-    const report = await runEngine({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
-    const text = `${JSON.stringify(report, null, 2)}\n`;
-    if (out !== undefined) writeFileSync(out, text);
-    process.stdout.write(json ? text : reportText(report, jobs));
-  });
+/** A group of jobs that are timed in every system. */
+function comparison(name: string, description: string, group: readonly Job[]): void {
+  const ids = group.map(({ id }) => id);
+  program
+    .command(name)
+    .description(description)
+    .option("--jobs <names>", `jobs, separated by commas: ${ids.join(", ")}`, namesOf(ids), ids)
+    .option("--peers <names>", `systems, separated by commas: ${peerIds.join(", ")}`, namesOf(peerIds), [...peerIds])
+    .option("--rounds <n>", "how often each is timed", count, 7)
+    .option("--threads <n>", "threads of each system", count, availableParallelism())
+    .option("--python <path>", "an interpreter that has torch; python3 and /usr/bin/python3 are tried otherwise")
+    .option("--json", "print JSON only")
+    .option("--out <file>", "also write the report there as JSON")
+    .action(async ({ json, out, jobs: names, ...options }: Options) => {
+      const chosen = group.filter(({ id }) => names.includes(id));
+      const log = (line: string): boolean => process.stderr.write(`${line}\n`);
+      const report = await runEngine({ ...options, jobs: chosen, log });
+      const text = `${JSON.stringify(report, null, 2)}\n`;
+      if (out !== undefined) writeFileSync(out, text);
+      process.stdout.write(json ? text : reportText(report, chosen));
+    });
+}
+
+comparison("engine", "Training steps and Fourier transforms beside PyTorch, tfjs-wasm and jax-js.", jobs);
+comparison("fourier", "Fourier transforms and long convolutions beside PyTorch, tfjs and jax-js.", fourierJobs);
 
 program
   .command("profile")
   .description("Where the time of one step of Fourward goes, by operator.")
-  .argument("<job>", `a job of engine: ${jobIds.join(", ")}`, (text) => namesOf(jobIds)(text)[0] as string)
+  .argument("<job>", `a job: ${profiledIds.join(", ")}`, (text) => namesOf(profiledIds)(text)[0] as string)
   .option("--shapes", "tell operators of different results apart")
   .option("--threads <n>", "threads", count, availableParallelism())
   .action(async (id: string, { shapes = false, threads }: { readonly shapes?: boolean; readonly threads: number }) => {
-    const job = jobs.find((one) => one.id === id) as Job;
+    const job = profiled.find((one) => one.id === id) as Job;
     process.stdout.write(`${await profile(job, threads, shapes)}\n`);
   });
 

@@ -25,7 +25,18 @@ import { describeMachine } from "../../src/report/machine.ts";
 import { compileSteps } from "../../src/train/index.ts";
 import { type Ready, serve } from "../serve.ts";
 import type { StoredJob } from "./jobs.ts";
-import { type Batch, index, inputOf, isTraining, meanPower, training } from "./models.ts";
+import {
+  type Batch,
+  comparedPlaces,
+  convolutionEnergies,
+  convolutionInputs,
+  index,
+  inputOf,
+  isTraining,
+  meanPlanePower,
+  meanPower,
+  training,
+} from "./models.ts";
 
 const threads = Number(process.env.BENCH_THREADS);
 setDefaults({ threads });
@@ -86,8 +97,8 @@ async function trainingEntrants(job: StoredJob): Promise<Ready[]> {
   ];
 }
 
-/** A compiled function of one array, called again and again. */
-function callEntrant<R>(fn: (x: Tensor) => R, x: Tensor, check: (result: R) => readonly number[]): Ready[] {
+/** A compiled function of one argument, called again and again. */
+function callEntrant<A, R>(fn: (x: A) => R, x: A, check: (result: R) => readonly number[]): Ready[] {
   const call = compile(fn);
   return [
     {
@@ -148,9 +159,11 @@ async function setUp(job: StoredJob): Promise<Ready[]> {
       },
     );
   }
-  if (job.model === "power") {
-    return callEntrant(meanPower, x, (p) => [0, 1, 1000, 2048].map((i) => (p.data as Float32Array)[i] as number));
+  if (job.model === "power" || job.model === "planePower") {
+    const power = job.model === "power" ? meanPower : meanPlanePower;
+    return callEntrant(power, x, (p) => comparedPlaces(p.size).map((i) => (p.data as Float32Array)[i] as number));
   }
+  if (job.model === "convolution") return callEntrant(convolutionEnergies, convolutionInputs(job), numbers);
   return job.model === "products"
     ? runtimeEntrant(count, (v) => size(repeated(count, v, (h) => matmul(h, v))), x)
     : runtimeEntrant(count, (v) => size(repeated(count, v, (h, i) => maximum(h, -2 + 0.1 * i))), x);

@@ -8,7 +8,7 @@ import { provideWebWorkers } from "./web-worker.ts";
 
 const threads = Number(process.env.BENCH_THREADS);
 provideWebWorkers(threads);
-const { blockUntilReady, init, jit, lax, nn, numpy: np, tree, valueAndGrad } = await import("@jax-js/jax");
+const { blockUntilReady, init, jit, lax, nn, numpy: np, tree, valueAndGrad, vjp } = await import("@jax-js/jax");
 await init("wasm");
 
 type Params = { [name: string]: JaxArray };
@@ -147,9 +147,9 @@ function trainingEntrant(job: StoredJob): Ready {
 
 function transformEntrant(job: StoredJob): Ready {
   const x = load(splitBatches(readInputs(job.file, job.arrays, "data"))[0]?.x as LoadedArray);
-  const isPower = job.model === "power";
+  const isPower = job.model !== "rfft";
   const transform = jit((v: JaxArray) => {
-    const { real, imag } = np.fft.rfft(v);
+    const { real, imag } = job.model === "planePower" ? np.fft.rfft2(v) : np.fft.rfft(v);
     return isPower ? [np.mean(np.add(np.square(real), np.square(imag)), 0)] : [real, imag];
   });
   return {
@@ -163,7 +163,7 @@ function transformEntrant(job: StoredJob): Ready {
       }
       const [a, b] = await Promise.all((transform(x.ref) as JaxArray[]).map((part) => part.data()));
       if (!a) return [];
-      if (!b) return [0, 1, 1000, 2048].map((i) => a[i] as number);
+      if (!b) return [0, 1, a.length >> 1, a.length - 1].map((i) => a[i] as number);
       const meanSquare = (v: ArrayLike<number>): number => {
         let total = 0;
         for (let i = 0; i < v.length; i++) total += (v[i] as number) ** 2;
@@ -171,6 +171,44 @@ function transformEntrant(job: StoredJob): Ready {
       };
       const columns = a.length / 256;
       return [a[columns + 2] as number, b[17 * columns + 100] as number, meanSquare(a), meanSquare(b)];
+    },
+  };
+}
+
+/** A causal convolution and both gradients. */
+function convolutionEntrant(job: StoredJob): Ready {
+  const { x, y } = splitBatches(readInputs(job.file, job.arrays, "data"))[0] as Record<"x" | "y", LoadedArray>;
+  const [u, dy] = [load(x), load(y)];
+  const k = load(readInputs(job.file, job.arrays, "parameter").k as LoadedArray);
+  const length = x.shape.at(-1) as number;
+  const twice = (v: JaxArray): JaxArray => {
+    const widths: [number, number][] = v.shape.map((_, i) => (i === v.shape.length - 1 ? [0, length] : [0, 0]));
+    return np.pad(v, widths);
+  };
+  const convolve = ([a, b]: [JaxArray, JaxArray]): JaxArray => {
+    const [p, q] = [np.fft.rfft(twice(a)), np.fft.rfft(twice(b))];
+    const real = np.subtract(np.multiply(p.real.ref, q.real.ref), np.multiply(p.imag.ref, q.imag.ref));
+    const imag = np.add(np.multiply(p.real, q.imag), np.multiply(p.imag, q.real));
+    const all = np.fft.irfft({ real, imag });
+    return all.slice(...Array<[]>(all.shape.length - 1).fill([]), [0, length]);
+  };
+  const energy = (v: JaxArray): JaxArray => np.sum(np.square(v));
+  const call = jit((a: JaxArray, b: JaxArray, d: JaxArray) => {
+    const [result, pull] = vjp(convolve, [[a, b]]) as unknown as [JaxArray, (d: JaxArray) => [[JaxArray, JaxArray]]];
+    const [[du, dk]] = pull(d);
+    return [result, du, dk].map(energy);
+  });
+  return {
+    id: "jit",
+    label: "jit, WebAssembly",
+    async run(calls) {
+      const values: number[] = [];
+      for (let i = 0; i < calls; i++) {
+        const energies = call(u.ref, k.ref, dy.ref) as JaxArray[];
+        values.length = 0;
+        for (const one of energies) values.push((await one.data())[0] as number);
+      }
+      return values;
     },
   };
 }
@@ -209,6 +247,7 @@ await serve<StoredJob>({
   }),
   async setUp(job) {
     if (job.model in models) return [trainingEntrant(job)];
-    return [job.model === "rfft" || job.model === "power" ? transformEntrant(job) : ceilingEntrant(job)];
+    if (job.model === "convolution") return [convolutionEntrant(job)];
+    return [["rfft", "power", "planePower"].includes(job.model) ? transformEntrant(job) : ceilingEntrant(job)];
   },
 });

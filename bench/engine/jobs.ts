@@ -9,7 +9,17 @@ export interface Job {
   readonly title: string;
   /** What a step is, in words for a table. */
   readonly unit: "training step" | "call" | "product" | "pass";
-  readonly model: "mlp" | "classifier" | "cnn" | "gpt" | "rfft" | "power" | "products" | "passes";
+  readonly model:
+    | "mlp"
+    | "classifier"
+    | "cnn"
+    | "gpt"
+    | "rfft"
+    | "power"
+    | "planePower"
+    | "convolution"
+    | "products"
+    | "passes";
   readonly sizes: Readonly<Record<string, number>>;
   readonly arrays: readonly ArraySpec[];
   /** Training steps that Fourward runs in one graph. */
@@ -93,6 +103,27 @@ function gpt(id: string, title: string, sizes: GptSizes, stepsInGraph: number): 
 const productSize = 1024;
 const passSize = 2 ** 23;
 
+const rowTransforms: readonly Job[] = [
+  {
+    id: "rfft",
+    title: "rfft of 256 rows of 4,096, the spectrum returned",
+    unit: "call",
+    model: "rfft",
+    sizes: { rows: 256, length: 4096 },
+    arrays: [data("x", [1, 256, 4096], { normal: 1 })],
+    stepsInGraph: 1,
+  },
+  {
+    id: "power",
+    title: "rfft of 256 rows of 4,096, and the mean power at each frequency",
+    unit: "call",
+    model: "power",
+    sizes: { rows: 256, length: 4096 },
+    arrays: [data("x", [1, 256, 4096], { normal: 1 })],
+    stepsInGraph: 1,
+  },
+];
+
 /** The jobs of `bench engine`, in the order of its report. */
 export const jobs: readonly Job[] = [
   {
@@ -172,22 +203,43 @@ export const jobs: readonly Job[] = [
     { layers: 2, width: 64, heads: 4, time: 32, batch: 8, vocabulary: 256 },
     40,
   ),
+  ...rowTransforms,
+];
+
+const [convolved, channels, points] = [8, 128, 8192];
+
+/** The jobs of `bench fourier`. Transforms as parts of a program, whose spectra are used where they are made. */
+export const fourierJobs: readonly Job[] = [
+  ...rowTransforms,
   {
-    id: "rfft",
-    title: "rfft of 256 rows of 4,096, the spectrum returned",
+    id: "long-power",
+    title: "rfft of 64 rows of 65,536, and the mean power at each frequency",
     unit: "call",
-    model: "rfft",
-    sizes: { rows: 256, length: 4096 },
-    arrays: [data("x", [1, 256, 4096], { normal: 1 })],
+    model: "power",
+    sizes: { rows: 64, length: 65_536 },
+    arrays: [data("x", [1, 64, 65_536], { normal: 1 })],
     stepsInGraph: 1,
   },
   {
-    id: "power",
-    title: "rfft of 256 rows of 4,096, and the mean power at each frequency",
+    id: "plane-power",
+    title: "rfft2 of 64 planes of 128 x 128, and the mean power at each frequency",
     unit: "call",
-    model: "power",
-    sizes: { rows: 256, length: 4096 },
-    arrays: [data("x", [1, 256, 4096], { normal: 1 })],
+    model: "planePower",
+    sizes: { planes: 64, extent: 128 },
+    arrays: [data("x", [1, 64, 128, 128], { normal: 1 })],
+    stepsInGraph: 1,
+  },
+  {
+    id: "convolution",
+    title: "Causal convolution of 8 x 128 rows of 8,192 with as many taps, and both gradients",
+    unit: "call",
+    model: "convolution",
+    sizes: { batch: convolved, channels, length: points },
+    arrays: [
+      normal("k", [channels, points], 1 / Math.sqrt(points)),
+      data("x", [1, convolved, channels, points], { normal: 1 }),
+      data("y", [1, convolved, channels, points], { normal: 1 }),
+    ],
     stepsInGraph: 1,
   },
 ];

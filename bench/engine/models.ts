@@ -1,7 +1,8 @@
-/** The training jobs in the array language. */
+/** The jobs in the array language. */
 import {
   add,
   arange,
+  type Complex,
   conv,
   evaluate,
   gelu,
@@ -14,16 +15,21 @@ import {
   relu,
   reshape,
   rfft,
+  rfft2,
   softmax,
   split,
   square,
+  stack,
+  sum,
   type Tensor,
   take,
   tensor,
   transpose,
   valueAndGrad,
+  vjp,
   where,
 } from "../../src/array/index.ts";
+import { fftConvolution } from "../../src/spectral/index.ts";
 import { adamW, crossEntropy, meanSquaredError } from "../../src/train/index.ts";
 import { type LoadedArray, readInputs, splitBatches } from "./inputs.ts";
 import type { StoredJob } from "./jobs.ts";
@@ -94,9 +100,27 @@ export const inputOf = (job: StoredJob): Tensor =>
   toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {}).x as Tensor;
 
 /** Mean power at each frequency of the rows of `x`. */
-export function meanPower(x: Tensor): Tensor {
-  const { re, im } = rfft(x);
-  return mean(add(square(re), square(im)), { axis: 0 });
+export const meanPower = (x: Tensor): Tensor => powerOf(rfft(x));
+
+/** Mean power at each frequency of the planes of `x`. */
+export const meanPlanePower = (x: Tensor): Tensor => powerOf(rfft2(x));
+
+const powerOf = ({ re, im }: Complex): Tensor => mean(add(square(re), square(im)), { axis: 0 });
+
+/** Places of a mean power by which results are compared. */
+export const comparedPlaces = (size: number): number[] => [0, 1, size >> 1, size - 1];
+
+/** A convolution with gradients: the signal, the kernel, and the gradient of the result. */
+export function convolutionInputs(job: StoredJob): [u: Tensor, k: Tensor, dy: Tensor] {
+  const { x, y } = toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {});
+  return [x as Tensor, toTensors(readInputs(job.file, job.arrays, "parameter")).k as Tensor, y as Tensor];
+}
+
+/** Sums of squares of a causal convolution and of its gradients. */
+export function convolutionEnergies([u, k, dy]: readonly [Tensor, Tensor, Tensor]): Tensor {
+  const [y, pull] = vjp(([a, b]: readonly Tensor[]) => fftConvolution(a as Tensor, b as Tensor), [u, k]);
+  // Row by row: the runtime sums millions of numbers one after the other, which is off by a thousandth.
+  return stack([y, ...pull(dy)[0]].map((x) => sum(sum(square(x), { axis: -1 }))));
 }
 
 /** A training job: the step, its state at the start, and batches. */

@@ -7,7 +7,17 @@ import { flatten, rfft, type Tensor, toOnnx } from "../../src/array/index.ts";
 import { digits, table } from "../table.ts";
 import { writeInputs } from "./inputs.ts";
 import { adam, type Job } from "./jobs.ts";
-import { type Batch, index, inputOf, isTraining, meanPower, training } from "./models.ts";
+import {
+  type Batch,
+  convolutionEnergies,
+  convolutionInputs,
+  index,
+  inputOf,
+  isTraining,
+  meanPlanePower,
+  meanPower,
+  training,
+} from "./models.ts";
 
 /** An event in the runtime's trace; `dur` is in microseconds. */
 interface TraceEvent {
@@ -76,10 +86,17 @@ async function trainingModel(job: Parameters<typeof training>[0]) {
 }
 
 function callModel(job: Parameters<typeof inputOf>[0]) {
+  const named = (inputs: readonly Tensor[]) =>
+    new Map(inputs.map((x, i) => [`0${inputs.length > 1 ? `.${i}` : ""}`, x]));
+  if (job.model === "convolution") {
+    const inputs = convolutionInputs(job);
+    return { model: toOnnx(convolutionEnergies, [inputs]), args: named(inputs) };
+  }
   const x = inputOf(job);
-  if (job.model !== "rfft" && job.model !== "power") throw new Error(`profile: "${job.id}" is one operator only`);
-  const model = job.model === "rfft" ? toOnnx((v: Tensor) => rfft(v), [x]) : toOnnx(meanPower, [x]);
-  return { model, args: new Map([["0", x]]) };
+  const calls = { rfft: (v: Tensor) => rfft(v), power: meanPower, planePower: meanPlanePower };
+  const call = calls[job.model as keyof typeof calls];
+  if (!call) throw new Error(`profile: "${job.id}" is one operator only`);
+  return { model: toOnnx(call as (v: Tensor) => unknown, [x]), args: named([x]) };
 }
 
 function sharesTable(events: readonly TraceEvent[], byShape: boolean): string {

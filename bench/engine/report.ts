@@ -1,4 +1,4 @@
-/** The results of `bench engine` as text: Markdown tables that read well on a terminal. */
+/** The results of a comparison as text: Markdown tables that read well on a terminal. */
 import type { Machine } from "../../src/report/machine.ts";
 import { type JobResult, type Result, TOLERANCE } from "../compare.ts";
 import type { PeerFacts } from "../peer.ts";
@@ -50,7 +50,7 @@ function heading({ date, machine, threads, rounds, peers, skipped }: EngineRepor
     return `- ${name} ${version}: ${parts.join("; ")}`;
   });
   return [
-    `Engine, ${date}. ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}.`,
+    `Measured ${date}. ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}.`,
     `${threads} ${threads === 1 ? "thread" : "threads"}, ${rounds} rounds in turn; median (lowest to highest). "Ratio" is a row's time over that of the first row, above 1x where the first row is faster.`,
     "",
     ...facts,

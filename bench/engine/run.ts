@@ -1,16 +1,16 @@
-/** `bench engine`: training steps and transforms of Fourward beside PyTorch, tfjs-wasm and jax-js. */
+/** Jobs of Fourward beside PyTorch, tfjs-wasm and jax-js. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeMachine } from "../../src/report/machine.ts";
 import { compareJob, Peers } from "../compare.ts";
 import { writeInputs } from "./inputs.ts";
-import { adam, type Job, jobs, type StoredJob } from "./jobs.ts";
+import { adam, type Job, type StoredJob } from "./jobs.ts";
 import { findPeers, type PeerId } from "./peers.ts";
 import type { Creation, EngineReport } from "./report.ts";
 
 export interface EngineOptions {
-  readonly jobs: readonly string[];
+  readonly jobs: readonly Job[];
   readonly peers: readonly PeerId[];
   readonly rounds: number;
   readonly threads: number;
@@ -25,8 +25,7 @@ const CREATION_ROUNDS = 5;
 const CREATION_LIMIT_MS = 120_000;
 
 /** Runs the comparison in child processes; nothing of it stays behind. */
-export async function runEngine({ rounds, threads, log, ...options }: EngineOptions): Promise<EngineReport> {
-  const chosen = jobs.filter(({ id }) => options.jobs.includes(id));
+export async function runEngine({ jobs, rounds, threads, log, ...options }: EngineOptions): Promise<EngineReport> {
   const found = findPeers(options.peers, threads, options.python);
   const skipped = found.flatMap((peer) => ("missing" in peer ? [peer.missing] : []));
   for (const line of skipped) log(line);
@@ -50,11 +49,11 @@ export async function runEngine({ rounds, threads, log, ...options }: EngineOpti
       return { ...job, adam, file, arrays: writeInputs(file, arrays, 1) };
     };
     const results = [];
-    for (const job of chosen) {
+    for (const job of jobs) {
       results.push(await compareJob(peers, store(job), { rounds, log, reference: "torch" }));
       rmSync(join(folder, `${job.id}.bin`));
     }
-    const created = chosen.find(({ id }) => id === CREATED);
+    const created = jobs.find(({ id }) => id === CREATED);
     const creation = created && usable.has("fourward") ? await timeCreation(peers, store(created), log) : null;
     return {
       date: new Date().toISOString().slice(0, 10),

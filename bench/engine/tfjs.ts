@@ -206,7 +206,7 @@ await serve<StoredJob>({
   async setUp(job) {
     tf.disposeVariables();
     if (job.model in models) return [trainingEntrant(job)];
-    if (job.model === "rfft" || job.model === "power")
+    if (["rfft", "power", "planePower", "convolution"].includes(job.model))
       throw new Error("its WebAssembly backend has no complex numbers");
     return [ceilingEntrant(job)];
   },

@@ -159,13 +159,27 @@ def set_up(job):
                 z = torch.fft.rfft(x)
             return [z[1, 2].real.item(), z[17, 100].imag.item(), (z.real**2).mean().item(), (z.imag**2).mean().item()]
 
-    elif job["model"] == "power":
+    elif job["model"] in ("power", "planePower"):
+        transform = torch.fft.rfft if job["model"] == "power" else torch.fft.rfft2
 
         def run(steps):
             for _ in range(steps):
-                z = torch.fft.rfft(x)
-                power = (z.real.square() + z.imag.square()).mean(0)
-            return power[[0, 1, 1000, 2048]].tolist()
+                z = transform(x)
+                power = (z.real.square() + z.imag.square()).mean(0).flatten()
+            return power[[0, 1, len(power) // 2, len(power) - 1]].tolist()
+
+    elif job["model"] == "convolution":
+        kernel = parameters["k"].requires_grad_()
+        signal, dy = x.requires_grad_(), batches[0]["y"]
+        length = x.shape[-1]
+
+        def run(steps):
+            for _ in range(steps):
+                spectrum = torch.fft.rfft(signal, n=2 * length) * torch.fft.rfft(kernel, n=2 * length)
+                y = torch.fft.irfft(spectrum, n=2 * length)[..., :length]
+                du, dk = torch.autograd.grad(y, (signal, kernel), dy)
+                energies = [v.square().sum() for v in (y, du, dk)]
+            return [v.item() for v in energies]
 
     elif job["model"] == "products":
 

@@ -2,3 +2,14 @@
 export { complexProduct } from "./complex.ts";
 export { type FftConvolutionOptions, fftConvolution } from "./convolution.ts";
 export { type DctOptions, dct, idct } from "./cosine.ts";
+export { dot, multiply, multiplyTransposed, parity, rank, span } from "./gf2.ts";
+export { type Bins, densityEvolutionThreshold, peel } from "./peeling.ts";
+export {
+  hadamardBins,
+  randomGroups,
+  type Signal,
+  type SparseHadamardOptions,
+  type SparseSpectrum,
+  sparseWalshHadamard,
+} from "./sparse-walsh-hadamard.ts";
+export { fwht, type WalshHadamardOptions, walshHadamard } from "./walsh-hadamard.ts";
