@@ -9,6 +9,7 @@ import { languageModelFlops, scoreLanguageModel } from "../train/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { ProgressLine } from "./progress.ts";
+import { settings } from "./settings.ts";
 import { columns } from "./text.ts";
 
 export interface ConvertFlags {
@@ -39,7 +40,7 @@ export async function convert(folder: string, flags: ConvertFlags): Promise<void
       const { figures, options, ...after } = await convertModel(
         flags.with,
         { config: model.config, params },
-        optionsOf(flags.set ?? []),
+        settings("convert", flags.set),
         {
           text: text.train,
           signal,
@@ -87,18 +88,6 @@ export async function convert(folder: string, flags: ConvertFlags): Promise<void
   } finally {
     interrupts.release();
   }
-}
-
-/** `name=value` pairs; numbers become numbers. */
-function optionsOf(pairs: readonly string[]): { readonly [option: string]: unknown } {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf("=");
-      if (at < 1) throw new Error(`convert: --set expects name=value, got ${JSON.stringify(pair)}`);
-      const value = pair.slice(at + 1);
-      return [pair.slice(0, at), value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
-    }),
-  );
 }
 
 interface Figures {

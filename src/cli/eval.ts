@@ -1,14 +1,14 @@
 /** `fourward eval` */
 import { setDefaults } from "../array/index.ts";
-import { type Corpus, DEFAULT_CORPUS, loadCorpus } from "../data/index.ts";
-import { corpusTokens, loadPretrained, modelFolder } from "../models/index.ts";
+import { loadPretrained, modelFolder } from "../models/index.ts";
 import { parameterCount } from "../nn/index.ts";
 import { scoreLanguageModel } from "../train/index.ts";
+import { type CorpusPart, openText } from "./corpus-part.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 
 export interface EvalFlags {
   readonly text?: string;
-  readonly part: "train" | "validation" | "test" | "all";
+  readonly part: CorpusPart;
   readonly context?: number;
   readonly windows?: number;
   readonly device: string;
@@ -26,30 +26,28 @@ export async function evaluateModel(folder: string, flags: EvalFlags): Promise<v
     const { context = model.config.context } = flags;
     if (context > model.config.context)
       throw new Error(`eval: --context ${context} is more than the ${model.config.context} positions of the model`);
-    const corpus = oneDocumentList(await loadCorpus(flags.text ?? DEFAULT_CORPUS), flags.part);
-    const text = await corpusTokens(corpus, { tokenizer });
+    const { name, text, bytes, close } = await openText(flags.text, flags.part, tokenizer, interrupts.signal);
     try {
       const started = performance.now();
-      const score = await scoreLanguageModel(model, params, text.validation, {
+      const score = await scoreLanguageModel(model, params, text, {
         context,
         signal: interrupts.signal,
         ...(flags.windows === undefined ? {} : { windows: flags.windows }),
       });
       const seconds = (performance.now() - started) / 1000;
-      const bytes = corpus.validation.reduce((total, document) => total + Buffer.byteLength(document), 0);
       const result = {
         model: folder,
-        text: flags.text ?? DEFAULT_CORPUS,
+        text: name,
         part: flags.part,
         ...score,
         // Of the tokens that were scored, as if bytes were spread evenly over tokens.
-        bitsPerByte: (score.loss / Math.LN2) * (text.validation.length / bytes),
+        bitsPerByte: (score.loss / Math.LN2) * (text.length / bytes),
         tokensPerSecond: score.tokens / seconds,
         parameters: parameterCount(params),
       };
       process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : resultText(result));
     } finally {
-      text.close();
+      close();
     }
   } catch (error) {
     if (!interrupts.signal.aborted) throw error;
@@ -57,12 +55,6 @@ export async function evaluateModel(folder: string, flags: EvalFlags): Promise<v
   } finally {
     interrupts.release();
   }
-}
-
-/** The part that is scored, where `corpusTokens` has its part for validation. */
-function oneDocumentList({ name, ...parts }: Corpus, part: EvalFlags["part"]): Corpus {
-  const documents = part === "all" ? [...parts.train, ...parts.validation, ...parts.test] : parts[part];
-  return { name, train: [], validation: documents, test: [] };
 }
 
 const resultText = (result: {

@@ -8,6 +8,7 @@ import { scales } from "../report/study.ts";
 import type { ConvertFlags } from "./convert.ts";
 import type { EvalFlags } from "./eval.ts";
 import type { GenerateFlags } from "./generate.ts";
+import type { ProbeFlags } from "./probe.ts";
 import type { RunFlags } from "./run.ts";
 import type { ServeFlags } from "./serve.ts";
 import type { TrainFlags } from "./train.ts";
@@ -44,6 +45,19 @@ function seed(text: string): number {
     throw new InvalidArgumentError("Expected whole numbers from 0 below 2^32.");
   return value;
 }
+
+/** `0,2` */
+function layerList(text: string): readonly number[] {
+  return text.split(",").map((part) => {
+    const value = part.trim() === "" ? Number.NaN : Number(part);
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new InvalidArgumentError("Expected numbers of layers from 0, e.g. 0,2.");
+    return value;
+  });
+}
+
+/** `neurons,vocabulary` */
+const nameList = (text: string): readonly string[] => text.split(",").map((name) => name.trim());
 
 /** `0,1,2` */
 function seedList(text: string): readonly number[] {
@@ -186,6 +200,26 @@ function programFor(papers: Library): Command {
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--json", "print JSON")
     .action(async (model: string, options: EvalFlags) => (await import("./eval.ts")).evaluateModel(model, options));
+
+  program
+    .command("probe <model>")
+    .description("look into a model on text and write a report with pictures: its neurons, what they say, its geometry")
+    .option("--probes <list>", "which, e.g. neurons,vocabulary (default: all that apply to the model)", nameList)
+    .option("--layers <list>", "numbers of the layers to look at, e.g. 0,2 (default: all)", layerList)
+    .option("--text <name>", "a corpus by name, or a text file or folder (default: the books and speeches)")
+    .addOption(
+      new Option("--part <part>", "which part of the corpus")
+        .choices(["train", "validation", "test", "all"])
+        .default("all"),
+    )
+    .option("--tokens <n>", "tokens at most, spread evenly over the text", count, 65_536)
+    .option("--set <probe.name=value...>", "options of a probe, e.g. neurons.threshold=0.1")
+    .option("--out <folder>", "folder of the report (default: reports/probe-<model>)")
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--quiet", "no progress")
+    .option("--json", "print what was found as JSON, and nothing else on standard output")
+    .action(async (model: string, options: ProbeFlags) => (await import("./probe.ts")).probe(model, options));
 
   program
     .command("convert <model>")

@@ -59,3 +59,4 @@ export {
 } from "./transformer/encoder-decoder.ts";
 export { type FfnConfig, ffns } from "./transformer/ffns.ts";
 export { type MixerConfig, mixers } from "./transformer/mixers.ts";
+export { type FfnPlace, ffnParams, ffnPlaces } from "./transformer/places.ts";

@@ -1,7 +1,19 @@
 /** Measurements on models. */
 
+export { type Activity, type ActivityOptions, countActivity, isOnOff, unitsOf } from "./activity.ts";
 export { type BleuOptions, type BleuScore, bleu } from "./bleu.ts";
 export { type Covariance, type CovarianceOptions, covarianceOf, type Moments, momentsOf } from "./covariance.ts";
+export {
+  type Detector,
+  type DetectorRule,
+  detectedTokens,
+  type NgramOptions,
+  ngramDetectors,
+  percentilesIn,
+  type Suppression,
+  tokenDetectors,
+  triggerSuppression,
+} from "./detectors.ts";
 export { symmetricEigenvalues } from "./eigenvalues.ts";
 export {
   type FeatureNoiseKind,
@@ -11,7 +23,20 @@ export {
   featureNoiseKinds,
 } from "./feature-noise.ts";
 export { compression, effectiveDimension, extrapolatedDimension, type SampledDimension } from "./geometry.ts";
+export { chosenFfns, layerLabel } from "./layers.ts";
+export {
+  deadNeurons,
+  frequencies,
+  informationBias,
+  type PositionalKind,
+  positionalInformation,
+  positionalKind,
+  positionFrequencies,
+  ruleOfThree,
+} from "./neurons.ts";
+export { analyzeNeurons, type LayerNeurons, type NeuronOptions, POSITIONAL } from "./neurons-probe.ts";
 export { type PrincipalComponents, pcaProjection, principalComponents } from "./pca.ts";
+export { type ProbeContext, type ProbeResult, probeOf, probes, runProbe } from "./probes.ts";
 export {
   type ReconstructionScore,
   reconstructImages,
@@ -46,3 +71,11 @@ export {
   spectralScores,
   spectralUtilizationIndex,
 } from "./spectrum.ts";
+export {
+  NotApplicableError,
+  outputEmbedding,
+  type ProjectionNorm,
+  valueVectorLogits,
+  valueVectors,
+  vocabularyProjection,
+} from "./value-vectors.ts";

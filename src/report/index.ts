@@ -20,6 +20,7 @@ export { type PairedDifference, pairedDifference, pairedMeasurement } from "./pa
 export { fitPowerLaw, type PowerLaw } from "./power-law.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
+export { type ReportSection, renderSections, type SectionsReport } from "./sections-page.ts";
 export { studentTPValue } from "./student.ts";
 export {
   type PaperFacts,

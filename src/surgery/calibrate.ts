@@ -1,6 +1,6 @@
 /** What feed-forward layers read on real text, recorded for surgery that must know it. */
 import type { TokenFile } from "../data/index.ts";
-import { activationsOf, type Decoder, type DecoderParams } from "../models/index.ts";
+import { type Decoder, type DecoderParams, ffnPlaces } from "../models/index.ts";
 import { recordActivations } from "../probe/index.ts";
 
 /** Inputs of one feed-forward sublayer. */
@@ -25,10 +25,7 @@ export async function recordFfnInputs(
   text: TokenFile,
   options: RecordOptions,
 ): Promise<readonly RecordedInputs[]> {
-  const places = [...activationsOf(model).keys()].flatMap((path) => {
-    const [, block, name] = /^blocks\.(\d+)\.(ffn\d*)\.input$/.exec(path) ?? [];
-    return block && name ? [{ path, block: Number(block), name }] : [];
-  });
+  const places = ffnPlaces(model.config).map(({ path, block, name }) => ({ path: `${path}.input`, block, name }));
   const paths = places.map(({ path }) => path);
   const rows = await recordActivations(model, params, text, paths, options);
   return places.map(({ path, ...place }) => ({ ...place, rows: rows[path] as Float32Array }));

@@ -1,0 +1,98 @@
+/** The probes by name, as the command line and reports have them. */
+import { z } from "zod";
+import { checked } from "../data/checked.ts";
+import type { TokenFile } from "../data/index.ts";
+import type { Decoder, DecoderParams, TensorToWrite, Tokenizer } from "../models/index.ts";
+import type { Figure, Table } from "../report/index.ts";
+import { probeNeurons } from "./neurons-probe.ts";
+
+/** What a probe looks at. */
+export interface ProbeContext {
+  readonly model: Decoder;
+  readonly params: DecoderParams;
+  readonly tokenizer: Tokenizer;
+  /** The text that the model is run on. */
+  readonly text: TokenFile;
+  /** Tokens of it at most, spread evenly over it. */
+  readonly tokens: number;
+  /** Numbers of the blocks that are looked at; all if left out. */
+  readonly layers?: readonly number[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly done: number;
+    readonly total: number;
+    readonly stage: string;
+    readonly unit: string;
+  }) => void;
+}
+
+/** What a probe found. */
+export interface ProbeResult {
+  /** What a reader sees first, on a terminal too. */
+  readonly summary: Table;
+  /** Sentences that belong to it. */
+  readonly notes: readonly string[];
+  readonly figures: readonly Figure[];
+  /** The same and more as plain data, without what is as long as there are units. */
+  readonly data: unknown;
+  /** Numbers of each unit, or other long lists, by name. */
+  readonly arrays: { readonly [name: string]: TensorToWrite };
+}
+
+interface Probe {
+  readonly title: string;
+  /** One line for help texts. */
+  readonly about: string;
+  /** When its numbers mislead. */
+  readonly caution: string;
+  readonly options: z.ZodObject;
+  run(context: ProbeContext, options: never): Promise<ProbeResult>;
+}
+
+const probe = <S extends z.ZodRawShape>(
+  texts: Pick<Probe, "title" | "about" | "caution">,
+  shape: S,
+  run: (context: ProbeContext, options: z.infer<z.ZodObject<S>>) => Promise<ProbeResult>,
+): Probe => ({ ...texts, options: z.strictObject(shape), run: run as Probe["run"] });
+
+const count = z.int().min(1);
+
+/** Ways to look at a model. */
+export const probes: { readonly [name: string]: Probe } = {
+  neurons: probe(
+    {
+      title: "Neurons",
+      about: "hidden units that are never active, that detect tokens, that follow the position (ReLU)",
+      caution:
+        "Dead means never active on this text: another text may wake a unit, and a short one leaves most rare units dead. A unit that a few tokens cover need not be active whenever they occur. In the first block the position is part of what a unit reads, so position and token cannot be told apart there; position 0 is left out. Where the same table embeds tokens and gives the logits, the standing of triggers is biased before any training: compare with an untrained model.",
+    },
+    {
+      threshold: z.number().min(0).optional(),
+      triggers: count.default(5),
+      ngrams: z.int().min(1).max(3).default(2),
+    },
+    probeNeurons,
+  ),
+};
+
+/** The named probe; throws one sentence that lists the known ones. */
+export function probeOf(name: string): Probe {
+  const found = Object.hasOwn(probes, name) ? probes[name] : undefined;
+  if (!found)
+    throw new Error(`probe: unknown probe ${JSON.stringify(name)}; known are ${Object.keys(probes).join(", ")}`);
+  return found;
+}
+
+/**
+ * Runs the named probe. Throws one sentence if there is no such probe or an option is wrong, and `NotApplicableError` if
+ * the model has nothing that it applies to.
+ */
+export async function runProbe(
+  name: string,
+  context: ProbeContext,
+  options: { readonly [option: string]: unknown } = {},
+): Promise<ProbeResult & { readonly options: { readonly [option: string]: unknown } }> {
+  const chosen = probeOf(name);
+  const complete = checked(chosen.options, options, `probe ${name}`);
+  return { ...(await chosen.run(context, complete as never)), options: complete };
+}

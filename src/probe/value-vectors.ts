@@ -1,0 +1,60 @@
+/** The rows that hidden units add to the stream, and what they say in the vocabulary. */
+import { matmul, mean, mul, reshape, sub, type Tensor, transpose } from "../array/index.ts";
+import { type DecoderConfig, type DecoderParams, type FfnPlace, ffnParams } from "../models/index.ts";
+
+/** Thrown where a probe cannot be used on a model, for a reason that a reader can understand. */
+export class NotApplicableError extends Error {
+  override readonly name = "NotApplicableError";
+}
+
+/**
+ * The value vectors of a feed-forward layer, `[hidden, width]`: row i is what hidden unit i adds to the stream where it
+ * is 1, so that the layer's output is `Σ_i hidden_i·v_i` plus its bias. The scale of the sublayer is in them. For layers
+ * whose last map is one matrix; throws `NotApplicableError` for others.
+ * Source: Geva et al. 2022, arXiv:2203.14680, section 2.
+ */
+export function valueVectors(params: DecoderParams, place: FfnPlace): Tensor {
+  const { down } = ffnParams(params, place) as { readonly down?: { readonly weight?: Tensor } };
+  const weight = down?.weight;
+  if (!weight || place.ffn.kind === "oneLayer")
+    throw new NotApplicableError(
+      `valueVectors: ${place.path} is of kind ${place.ffn.kind}, whose hidden units have no rows of one matrix`,
+    );
+  // Layers cut into experts hold their units in groups.
+  const rows = weight.rank === 3 ? reshape(weight, [-1, weight.shape[2] as number]) : weight;
+  return place.scale === 1 ? rows : mul(rows, place.scale);
+}
+
+/** The vectors that logits are products with: `[vocabulary, width]`. */
+export const outputEmbedding = ({ head, embedding }: DecoderParams): Tensor =>
+  head ? transpose(head.weight) : embedding.weight;
+
+/** What is done to a vector before its products with the output embedding. */
+export type ProjectionNorm = "gain" | "none";
+
+/**
+ * The logits of vectors `[rows, width]`: `[rows, vocabulary]`, what adding a vector to the last stream adds to the logits.
+ * With `norm: "gain"`, the default, the last norm's gain is applied, after the mean is taken off if it is a layer norm:
+ * the linear part of the norm, which leaves out its division by the scale of the stream and, of course, its bias. Signs
+ * and ranks are then exact at the last layer, sizes are up to a factor that differs from token to token. `norm: "none"`
+ * leaves the norm out, which is exact for models that end without one, and skewed for others.
+ */
+export function vocabularyProjection(
+  { norm: kind = "layer" }: Pick<DecoderConfig, "norm">,
+  params: DecoderParams,
+  vectors: Tensor,
+  { norm = "gain" }: { readonly norm?: ProjectionNorm } = {},
+): Tensor {
+  const last = params.norm as { readonly scale: Tensor } | undefined;
+  const centred = (x: Tensor): Tensor => (kind === "layer" ? sub(x, mean(x, { axis: -1, keepDims: true })) : x);
+  const read = norm === "gain" && last ? mul(centred(vectors), last.scale) : vectors;
+  return matmul(read, outputEmbedding(params), { transposeB: true });
+}
+
+/** The logits of the value vectors of a layer: `[hidden, vocabulary]`; see `vocabularyProjection`. */
+export const valueVectorLogits = (
+  config: Pick<DecoderConfig, "norm">,
+  params: DecoderParams,
+  place: FfnPlace,
+  options: { readonly norm?: ProjectionNorm } = {},
+): Tensor => vocabularyProjection(config, params, valueVectors(params, place), options);
