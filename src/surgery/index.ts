@@ -5,6 +5,7 @@ export { type DistillOptions, distillFactored, type LearnerKind, learnerKinds } 
 export { type BlockParams, contiguousGroups, cutIntoExperts, unitKeys } from "./experts.ts";
 export { type FactorOptions, factorFfns, type SliceKind, sliceKinds } from "./factor-llm.ts";
 export { factorizeFfns, mergeFfns, truncatedSvd } from "./factorize.ts";
+export { foldNorms } from "./fold-norms.ts";
 export {
   balancedKMeans,
   coactivationGroups,
@@ -27,3 +28,14 @@ export {
   withActiveExperts,
 } from "./moefication.ts";
 export { type ConfiguredDecoder, type ConfiguredFfn, ffnAt, replaceFfns } from "./replace.ts";
+export { type Basis, rotateStream } from "./rotate.ts";
+export {
+  type RotationKind,
+  randomBasis,
+  rotations,
+  type Sliced,
+  type SlicedPlace,
+  type SliceOptions,
+  slicedPerplexity,
+  sliceStream,
+} from "./slice.ts";

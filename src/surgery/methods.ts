@@ -9,6 +9,7 @@ import { factorFfns, sliceKinds } from "./factor-llm.ts";
 import { factorizeFfns, mergeFfns } from "./factorize.ts";
 import { moefy, splitKinds } from "./moefication.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
+import { rotations, sliceStream } from "./slice.ts";
 
 export interface ConversionContext {
   /** Text that says what the model does with real input, for methods that ask. */
@@ -102,6 +103,20 @@ export const conversions: { readonly [name: string]: Method } = {
     ...mergeFfns(model),
     figures: {},
   })),
+  slice: method(
+    "the stream cut to its principal directions, which makes every matrix on it smaller (SliceGPT)",
+    {
+      share: z.number().min(0).lt(1).default(0.2),
+      rotation: z.enum(rotations).default("pca"),
+      multiple: count.default(8),
+      tokens: count.default(8192),
+      seed: z.int().min(0).default(0),
+    },
+    async (model, options, context) => {
+      const { config, params, ...figures } = await sliceStream(model, { ...options, ...context });
+      return { config, params, figures };
+    },
+  ),
   deepen: method("a layer of the identity inside each dense ReLU layer, which computes the same", {}, (model) => ({
     ...deepenFfns(model),
     figures: {},
