@@ -1,5 +1,5 @@
 /** Covariance of activations, from sums that are gathered batch by batch. */
-import { cast, full, matmul, reshape, sum, type Tensor } from "../array/index.ts";
+import { cast, evaluate, full, matmul, reshape, sum, type Tensor } from "../array/index.ts";
 
 /** Sums over rows of activations, in double precision; those of two sets of rows add up to those of both. */
 export type Moments = {
@@ -87,3 +87,7 @@ function checkVaries({ width, count, matrix }: Covariance, { products }: Moments
   if (variance <= ROUNDING * squares)
     throw new RangeError(`covarianceOf: ${name} are the same in all ${count} rows, so they have no dimension`);
 }
+
+/** The covariance of rows `[..., width]` of features. Throws as `covarianceOf` does. */
+export const rowCovariance = async (x: Tensor, options?: CovarianceOptions): Promise<Covariance> =>
+  covarianceOf(await evaluate(momentsOf(x)), options);

@@ -5,13 +5,13 @@ import { add, bernoulli, fold, type Key, mul, normal, type Tensor, uniform, wher
 export const featureNoiseKinds = ["gaussian", "uniform", "dropout", "saltAndPepper"] as const;
 export type FeatureNoiseKind = (typeof featureNoiseKinds)[number];
 
-/** What features are like without noise, which its strength is measured by. */
+/** What features are like without noise, which its strength is measured by; numbers or scalar tensors. */
 export interface FeatureScale {
   /** Root of the mean variance of the features. */
-  readonly std: number;
+  readonly std: number | Tensor;
   /** The smallest and the largest value of any feature. */
-  readonly least: number;
-  readonly most: number;
+  readonly least: number | Tensor;
+  readonly most: number | Tensor;
 }
 
 export interface FeatureNoiseOptions {
@@ -41,8 +41,9 @@ export function featureNoise(source: Key, x: Tensor, { kind, strength, scale }: 
     case "gaussian":
       return add(x, mul(normal(source, x.shape), mul(strength, scale.std)));
     case "uniform": {
-      const half = Math.sqrt(3) * scale.std;
-      return add(x, mul(uniform(source, x.shape, { min: -half, max: half }), strength));
+      // Variance 1.
+      const half = Math.sqrt(3);
+      return add(x, mul(uniform(source, x.shape, { min: -half, max: half }), mul(strength, scale.std)));
     }
     case "dropout":
       return where(bernoulli(source, x.shape, strength), 0, x);

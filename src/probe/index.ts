@@ -2,7 +2,14 @@
 
 export { type Activity, type ActivityOptions, countActivity, isOnOff, unitsOf } from "./activity.ts";
 export { type BleuOptions, type BleuScore, bleu } from "./bleu.ts";
-export { type Covariance, type CovarianceOptions, covarianceOf, type Moments, momentsOf } from "./covariance.ts";
+export {
+  type Covariance,
+  type CovarianceOptions,
+  covarianceOf,
+  type Moments,
+  momentsOf,
+  rowCovariance,
+} from "./covariance.ts";
 export {
   type Detector,
   type DetectorRule,
@@ -22,6 +29,15 @@ export {
   featureNoise,
   featureNoiseKinds,
 } from "./feature-noise.ts";
+export {
+  type FeatureScore,
+  featureScale,
+  type NoiseResponse,
+  type NoiseResponseOptions,
+  noiseResponse,
+  type PcaResponse,
+  pcaResponse,
+} from "./feature-response.ts";
 export { compression, effectiveDimension, extrapolatedDimension, type SampledDimension } from "./geometry.ts";
 export { chosenFfns, layerLabel } from "./layers.ts";
 export {
@@ -61,6 +77,7 @@ export {
   usageEntropy,
 } from "./routing.ts";
 export { linearCka, localNeighborhoodSimilarity, type NeighborhoodOptions } from "./similarity.ts";
+export { type ActivationSpectrum, activationSpectra, hiddenUnits } from "./spectra.ts";
 export {
   componentsFor,
   participationRatio,

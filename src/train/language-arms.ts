@@ -1,5 +1,5 @@
 /** Language models compared at equal cost: the same tokens, the same search of learning rates, the same seeds. */
-import { flatten, key } from "../array/index.ts";
+import { flatten, key, type Tree } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { parameterCount } from "../nn/index.ts";
 import { type Figure, measured, type StudyContext } from "../report/index.ts";
@@ -22,14 +22,16 @@ export interface LanguageBudget extends Omit<LanguageTraining, "rate" | "seed"> 
   readonly test: number;
 }
 
-export interface CompareLanguageOptions {
+export interface CompareLanguageOptions<E = undefined> {
   readonly arms: { readonly [name: string]: LanguageModel };
   readonly text: { readonly train: TokenFile; readonly validation: TokenFile; readonly test: TokenFile };
   readonly budget: LanguageBudget;
+  /** What else to keep of each trained model, by the name of its arm: plain data and typed arrays. */
+  readonly examine?: (name: string, params: Tree, seed: number) => Promise<E>;
 }
 
 /** What is kept of one trained model. */
-export interface LanguageOutcome {
+export interface LanguageOutcome<E = undefined> {
   /** Mean cross-entropy on test text in nats per token. */
   readonly test: number;
   /** Mean loss over the last tenth of training. */
@@ -38,10 +40,12 @@ export interface LanguageOutcome {
   readonly tokensPerSecond: number;
   /** Mean training loss over each twentieth of the steps. */
   readonly curve: readonly number[];
+  /** What `examine` gave. */
+  readonly examined: E;
 }
 
 /** What came of one arm. */
-export interface LanguageArm extends ComparedArm<LanguageOutcome> {
+export interface LanguageArm<E = undefined> extends ComparedArm<LanguageOutcome<E>> {
   /** Trained numbers in all, and those outside the tables of embeddings and the head. */
   readonly parameters: number;
   readonly bodyParameters: number;
@@ -49,7 +53,7 @@ export interface LanguageArm extends ComparedArm<LanguageOutcome> {
   readonly flops: { readonly inference: number; readonly training: number };
 }
 
-export type LanguageComparison = { readonly [name: string]: LanguageArm };
+export type LanguageComparison<E = undefined> = { readonly [name: string]: LanguageArm<E> };
 
 /** Tables that grow with the vocabulary and the context, not with the model's depth. */
 const outside = /^(embedding|positions|head)\./;
@@ -58,10 +62,10 @@ const outside = /^(embedding|positions|head)\./;
  * Trains and tests every arm with every seed. Arms see the same batches in the same order for a seed, so that
  * differences are paired. Adds nothing to the report; see `languageFigures`.
  */
-export async function compareLanguageModels(
+export async function compareLanguageModels<E = undefined>(
   context: StudyContext,
-  { arms, text, budget }: CompareLanguageOptions,
-): Promise<LanguageComparison> {
+  { arms, text, budget, examine }: CompareLanguageOptions<E>,
+): Promise<LanguageComparison<E>> {
   const { rates, validation, test, ...training } = budget;
   const { signal } = context;
   const train = async (model: LanguageModel, rate: number, seed: number, steps: number) => {
@@ -83,7 +87,8 @@ export async function compareLanguageModels(
   };
   const score = async (model: LanguageModel, params: never, file: TokenFile, windows: number) =>
     (await scoreLanguageModel(model, params, file, { context: training.context, windows, signal })).loss;
-  const compared = await compareArms<LanguageModel, LanguageOutcome>(context, {
+  const names = new Map(Object.entries(arms).map(([name, model]) => [model, name]));
+  const compared = await compareArms<LanguageModel, LanguageOutcome<E>>(context, {
     arms,
     rates,
     score: async (model, rate, seed) => {
@@ -97,6 +102,7 @@ export async function compareLanguageModels(
         train: meanOf(history.loss.slice(-Math.ceil(training.steps / 10))),
         tokensPerSecond,
         curve: pieces(history.loss, 20).map(meanOf),
+        examined: (await examine?.(names.get(model) as string, params, seed)) as E,
       };
     },
   });
@@ -110,7 +116,7 @@ export async function compareLanguageModels(
       return [
         name,
         {
-          ...(compared[name] as ComparedArm<LanguageOutcome>),
+          ...(compared[name] as ComparedArm<LanguageOutcome<E>>),
           parameters,
           bodyParameters,
           flops: languageModelFlops(model, training.context),
@@ -132,11 +138,14 @@ const pieces = (values: readonly number[], count: number): number[][] => {
 };
 
 /** Values of one figure of an arm, one for each seed. */
-export const testLosses = (comparison: LanguageComparison, name: string): readonly number[] =>
-  (comparison[name] as LanguageArm).outcomes.map(({ test }) => test);
+export const testLosses = (comparison: LanguageComparison<unknown>, name: string): readonly number[] =>
+  (comparison[name] as LanguageArm<unknown>).outcomes.map(({ test }) => test);
 
 /** A table of all arms and the curves of their training, for the report. `tokens`: those of one training. */
-export function languageFigures(comparison: LanguageComparison, { steps, batch, context }: LanguageBudget): Figure[] {
+export function languageFigures(
+  comparison: LanguageComparison<unknown>,
+  { steps, batch, context }: LanguageBudget,
+): Figure[] {
   const arms = Object.entries(comparison);
   const text = (values: readonly number[], digits: number) => {
     const { mean, std } = measured(values);

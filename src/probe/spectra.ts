@@ -1,0 +1,93 @@
+/** Spectra of the activations of a model on real text, layer by layer. */
+import type { TokenFile } from "../data/index.ts";
+import { activationsOf, type Decoder, type DecoderParams } from "../models/index.ts";
+import { covarianceOf, type Moments, momentsOf } from "./covariance.ts";
+import { symmetricEigenvalues } from "./eigenvalues.ts";
+import { type OverTextOptions, type SeenText, totalOverText } from "./record.ts";
+import { type SpectralScores, spectralScores } from "./spectrum.ts";
+
+/** The spectrum of one activation over the tokens of a text. */
+export interface ActivationSpectrum {
+  /** Of the activation, such as `blocks.0.ffn.hidden`. */
+  readonly name: string;
+  /** Tokens that it was measured on. */
+  readonly count: number;
+  /** Of the covariance. */
+  readonly scores: SpectralScores;
+  /** Of the mean of products, from which the mean is not taken. */
+  readonly raw: SpectralScores;
+  /** Eigenvalues of the covariance, from the largest. */
+  readonly eigenvalues: Float64Array;
+}
+
+/** Sums of products that are gathered in one pass over the text, in numbers: half a gibibyte of them. */
+const MOST = 2 ** 26;
+
+/**
+ * Spectra of activations `[batch, time, width]` by name. Passes over the text once, or more often where the sums of
+ * products of all layers would not fit memory. Tokens should be ten times the width of the widest; throws one sentence if
+ * they are fewer than the width, or an activation does not vary.
+ * Source: arXiv:2510.00537.
+ */
+export async function activationSpectra(
+  model: Decoder,
+  params: DecoderParams,
+  text: TokenFile,
+  names: readonly string[],
+  options: OverTextOptions = {},
+): Promise<readonly ActivationSpectrum[]> {
+  const spectra: ActivationSpectrum[] = [];
+  for (const group of groupsOf(model, names)) {
+    const measure = ({ activations }: SeenText) =>
+      Object.fromEntries(group.map((name) => [name, momentsOf(activations[name] as SeenText["tokens"])]));
+    const totals: { readonly [name: string]: Moments } = await totalOverText(
+      model,
+      params,
+      text,
+      group,
+      measure,
+      options,
+    );
+    for (const name of group) {
+      options.signal?.throwIfAborted();
+      spectra.push(spectrumOf(name, totals[name] as Moments));
+    }
+  }
+  return spectra;
+}
+
+function spectrumOf(name: string, moments: Moments): ActivationSpectrum {
+  const eigenvaluesOf = (centred: boolean) => {
+    const { matrix, width } = covarianceOf(moments, { name, centred });
+    return symmetricEigenvalues(matrix, width);
+  };
+  const eigenvalues = eigenvaluesOf(true);
+  return {
+    name,
+    count: Number(moments.count.data[0]),
+    scores: spectralScores(eigenvalues),
+    raw: spectralScores(eigenvaluesOf(false)),
+    eigenvalues,
+  };
+}
+
+/** Names in order, cut into groups whose sums fit memory together. */
+function groupsOf(model: Decoder, names: readonly string[]): readonly (readonly string[])[] {
+  const shapes = activationsOf(model);
+  const groups: string[][] = [];
+  let held = 0;
+  for (const name of names) {
+    const products = (shapes.get(name)?.at(-1) ?? 0) ** 2;
+    if (groups.length === 0 || held + products > MOST) {
+      groups.push([]);
+      held = 0;
+    }
+    groups.at(-1)?.push(name);
+    held += products;
+  }
+  return groups;
+}
+
+/** Names of the hidden units that the last map of each feed-forward sublayer reads. */
+export const hiddenUnits = (model: Decoder): readonly string[] =>
+  [...activationsOf(model).keys()].filter((name) => /\.ffn\d*\.hidden$/.test(name));
