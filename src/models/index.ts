@@ -10,6 +10,15 @@ export {
   toPatches,
 } from "./autoencoder.ts";
 export { type Checkpoint, loadTree, saveTree } from "./checkpoint.ts";
+export {
+  type ClassifierKind,
+  type ClassifierParams,
+  classifierKinds,
+  type ImageClassifier,
+  type ImageClassifierOptions,
+  imageClassifier,
+  type Representations,
+} from "./classifier.ts";
 export { EMBEDDED_MODEL, modelFolder } from "./embedded.ts";
 export {
   type NeuralOperatorOptions,
