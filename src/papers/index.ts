@@ -26,6 +26,8 @@ export const studies: Library["studies"] = {
   "low-rank-training": async () => (await import("./low-rank-training.ts")).default as unknown as Study,
   "structured-ffn": async () => (await import("./structured-ffn.ts")).default as unknown as Study,
   "one-wide-ffn": async () => (await import("./one-wide-ffn.ts")).default as unknown as Study,
+  "spectral-scaling": async () => (await import("./spectral-scaling.ts")).default as unknown as Study,
+  "representation-geometry": async () => (await import("./representation-geometry.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 
