@@ -5,6 +5,7 @@ import type { TokenFile } from "../data/index.ts";
 import { decoder } from "../models/index.ts";
 import { deepenFfns } from "./deepen.ts";
 import { distillFactored, learnerKinds } from "./distill.ts";
+import { exciseDeadNeurons } from "./excise.ts";
 import { factorFfns, sliceKinds } from "./factor-llm.ts";
 import { factorizeFfns, mergeFfns } from "./factorize.ts";
 import { moefy, splitKinds } from "./moefication.ts";
@@ -92,6 +93,19 @@ export const conversions: { readonly [name: string]: Method } = {
           onProgress?.({ done: step, total: steps, stage: `teaching, loss ${loss.toFixed(3)}`, unit: "steps" }),
       });
       return { ...converted, figures: { losses } };
+    },
+  ),
+  excise: method(
+    "hidden units that are never active in the text taken out of ReLU layers, which changes nothing on that text",
+    { tokens: count.default(65_536) },
+    async (model, options, { text, signal, onProgress }) => {
+      const stage = "counting activations";
+      const { layers, ...converted } = await exciseDeadNeurons(model, text, {
+        ...options,
+        ...(signal ? { signal } : {}),
+        onProgress: (done, total) => onProgress?.({ done, total, stage }),
+      });
+      return { ...converted, figures: { layers } };
     },
   ),
   "low-rank": method(
