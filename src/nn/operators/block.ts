@@ -1,13 +1,15 @@
 /** Blocks of neural operators: global and local kernels side by side. */
-import { add, gelu, type Tensor, type Tree } from "../../array/index.ts";
+import { add, gelu, pad, type Tensor, type Tree } from "../../array/index.ts";
 import { convolution } from "../convolution.ts";
 import { compose, type Layer } from "../layer.ts";
 import {
   type FiniteDifferenceOptions,
   finiteDifferenceConvolution,
   type LocalIntegralOptions,
+  type LocalLayer,
   localIntegral,
-  padPeriodic,
+  periodicConv,
+  squareSize,
 } from "./local.ts";
 import type { Modes } from "./modes.ts";
 import { pointwise } from "./pointwise.ts";
@@ -43,27 +45,46 @@ export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [
   if (modes && modes.length !== dimensions)
     throw new RangeError(`operatorBlock: expected modes for ${dimensions} axes, got ${modes.length}`);
   if (integral && dimensions !== 2) throw new RangeError("operatorBlock: local integrals need a grid of 2 axes");
-  const kernels: Record<string, Layer<Tree>> = {
-    ...(modes ? { spectral: spectralConv({ ...both, modes }) as Layer<Tree> } : {}),
+  const local: Record<string, LocalLayer<Tree>> = {
     ...(differential ? { differential: finiteDifferenceConvolution({ ...both, dimensions, ...differential }) } : {}),
-    ...(integral ? { integral: localIntegral({ ...both, ...integral }) as Layer<Tree> } : {}),
-    ...(pixels ? { pixels: periodicConvolution(width, dimensions, pixels) } : {}),
+    ...(integral ? { integral: localIntegral({ ...both, ...integral }) } : {}),
+    ...(pixels ? { pixels: pixelKernel(width, dimensions, pixels) } : {}),
+  } as Record<string, LocalLayer<Tree>>;
+  const parts: Record<string, Layer<Tree>> = {
+    pointwise: pointwise(both) as Layer<Tree>,
+    ...(modes ? { spectral: spectralConv({ ...both, modes }) as Layer<Tree> } : {}),
+    ...local,
   };
-  if (Object.keys(kernels).length === 0)
+  if (Object.keys(parts).length === 1)
     throw new RangeError("operatorBlock: expected at least one of modes, differential, integral and pixels");
-  return compose({ pointwise: pointwise(both) as Layer<Tree>, ...kernels }, (parts, x: Tensor) =>
-    activation(
-      Object.values(parts)
-        .map((part) => (part as (x: Tensor) => Tensor)(x))
-        .reduce((total, y) => add(total, y)),
-    ),
-  );
+  return compose(parts, (part, x: Tensor, _, params) => {
+    const call = (name: string): Tensor => (part[name] as (x: Tensor) => Tensor)(x);
+    const summands = [call("pointwise"), ...(modes ? [call("spectral")] : [])];
+    const kernels = Object.entries(local).map(([name, layer]) =>
+      layer.kernel(params[name] as Tree, squareSize("operatorBlock", x)),
+    );
+    // Convolutions of one input are one convolution with the sum of their kernels.
+    if (kernels.length > 0) summands.push(periodicConv(x, sumOfKernels(kernels)));
+    return activation(summands.reduce((total, y) => add(total, y)));
+  });
 }
 
-/** An ordinary convolution on a grid without ends. */
-function periodicConvolution(width: number, dimensions: number, extent: number): Layer<Tree> {
+/** Kernels of odd extents with a common centre, added. */
+function sumOfKernels(kernels: readonly Tensor[]): Tensor {
+  const extent = Math.max(...kernels.map(({ shape }) => shape.at(-1) as number));
+  return kernels
+    .map((kernel) => {
+      const around = kernel.shape.map((n, axis) => (axis < 2 ? 0 : (extent - n) >> 1));
+      return extent === kernel.shape.at(-1) ? kernel : pad(kernel, { before: around, after: around });
+    })
+    .reduce((total, kernel) => add(total, kernel));
+}
+
+/** The kernel of an ordinary convolution, the same number of pixels on any grid. */
+function pixelKernel(width: number, dimensions: number, extent: number): LocalLayer<Tree> {
   if (extent % 2 === 0) throw new RangeError(`operatorBlock: pixels must be odd, got ${extent}`);
   const kernel = Array<number>(dimensions).fill(extent);
   const layer = convolution({ inputs: width, outputs: width, kernel, bias: false });
-  return { init: layer.init, apply: (params, x) => layer.apply(params as never, padPeriodic(x, extent >> 1)) };
+  const weightOf = (params: Tree): Tensor => (params as { readonly weight: Tensor }).weight;
+  return { init: layer.init, kernel: weightOf, apply: (params, x) => periodicConv(x, weightOf(params)) };
 }

@@ -7,8 +7,10 @@ export {
   finiteDifferenceConvolution,
   type LocalIntegralOptions,
   type LocalIntegralParams,
+  type LocalLayer,
   localIntegral,
   padPeriodic,
+  periodicConv,
 } from "./local.ts";
 export { type Modes, type ModeTransform, modeTransform } from "./modes.ts";
 export { type PointwiseOptions, pointwise } from "./pointwise.ts";

@@ -1,6 +1,5 @@
 /** Kernels of small support that are defined on the domain, so that they serve any grid. */
 import {
-  add,
   concat,
   conv,
   type DType,
@@ -8,11 +7,13 @@ import {
   matmul,
   mul,
   normal,
+  ones,
   reshape,
   slice,
   sub,
   sum,
   type Tensor,
+  type Tree,
   tensor,
   zeros,
 } from "../../array/index.ts";
@@ -32,6 +33,31 @@ export function padPeriodic(x: Tensor, reach: number): Tensor {
     return concat([part(n - reach, n), padded, part(0, reach)], { axis });
   }, x);
 }
+
+/** A layer that is a periodic convolution on each grid. */
+export interface LocalLayer<P extends Tree> extends Layer<P> {
+  /** Its kernel on a grid of n points along each axis, `[outputs, inputs, ...extents]`, odd extents. */
+  kernel(params: P, n: number): Tensor;
+}
+
+function localLayer<P extends Tree>(
+  name: string,
+  inputs: number,
+  dimensions: number,
+  { init, kernel }: Pick<LocalLayer<P>, "init" | "kernel">,
+): LocalLayer<P> {
+  return {
+    init,
+    kernel,
+    apply: (params, x) => {
+      checkGrid(name, x, inputs, dimensions);
+      return periodicConv(x, kernel(params, squareSize(name, x)));
+    },
+  };
+}
+
+/** Convolution without ends: `y_p = Σ_k w_k·x_(p + k)`, `w: [outputs, inputs, ...extents]` with odd extents, all the same. */
+export const periodicConv = (x: Tensor, w: Tensor): Tensor => conv(padPeriodic(x, (w.shape[2] as number) >> 1), w);
 
 export interface FiniteDifferenceOptions {
   /** Channels of the input. */
@@ -62,29 +88,23 @@ export function finiteDifferenceConvolution({
   dimensions,
   kernel = 3,
   size,
-}: FiniteDifferenceOptions): Layer<FiniteDifferenceParams> {
+}: FiniteDifferenceOptions): LocalLayer<FiniteDifferenceParams> {
   checkCount("finiteDifferenceConvolution", { inputs, outputs, kernel, size });
   if (kernel % 2 === 0 || kernel < 3)
     throw new RangeError(`finiteDifferenceConvolution: kernel must be odd and at least 3, got ${kernel}`);
   const taps = kernel ** dimensions;
   const shape = [outputs, inputs, ...Array<number>(dimensions).fill(kernel)];
-  return {
+  return localLayer("finiteDifferenceConvolution", inputs, dimensions, {
     init: (key) => ({
       weight: fanInUniform(fold(key, "weight"), shape, { fanIn: inputs * taps, fanOut: outputs * taps }),
     }),
-    apply: ({ weight }, x) => {
-      checkGrid("finiteDifferenceConvolution", x, inputs, dimensions);
-      const n = squareSize("finiteDifferenceConvolution", x);
-      const centre = concat([
-        zeros([taps >> 1], x.dtype),
-        tensor([1], { dtype: x.dtype }),
-        zeros([taps >> 1], x.dtype),
-      ]);
+    kernel: ({ weight }, n) => {
+      const ring = zeros([taps >> 1], weight.dtype);
+      const centre = reshape(concat([ring, ones([1], weight.dtype), ring]), [1, 1, ...shape.slice(2)]);
       const total = sum(weight, { axis: shape.map((_, axis) => axis).slice(2), keepDims: true });
-      const differences = sub(weight, mul(total, reshape(centre, [1, 1, ...shape.slice(2)])));
-      return conv(padPeriodic(x, kernel >> 1), mul(differences, n / size));
+      return mul(sub(weight, mul(total, centre)), n / size);
     },
-  };
+  });
 }
 
 export interface LocalIntegralOptions {
@@ -98,15 +118,11 @@ export interface LocalIntegralOptions {
   readonly basis?: PolarBasis;
 }
 
-/** Parameters of `localIntegral`: a factor for each function of the basis, and a bias `[outputs]`. */
-export type LocalIntegralParams = {
-  /** `[outputs, inputs, functions]` */
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-};
+/** Parameters of `localIntegral`: factors of the functions of the basis, `weight: [outputs, inputs, functions]`. */
+export type LocalIntegralParams = { readonly weight: Tensor };
 
 /**
- * Local integral layer, the discrete-continuous convolution on a periodic plane: `y(p) = ∫ κ(q - p)·x(q) dq + bias` over
+ * Local integral layer, the discrete-continuous convolution on a periodic plane: `y(p) = ∫ κ(q - p)·x(q) dq` over
  * `|q - p| ≤ radius`, with `κ = Σ_b θ_b ψ_b` and fixed functions ψ_b of unit integral. Each grid samples the same kernel.
  * `x: [batch, inputs, n, n]` gives `[batch, outputs, n, n]`. Throws where the radius is below one cell of the grid.
  * Sources: Liu-Schiaffini et al. 2024, arXiv:2402.16845, section 4.2; Ocampo et al. 2022, arXiv:2209.13603.
@@ -116,7 +132,7 @@ export function localIntegral({
   outputs,
   radius,
   basis = { rings: 2, directions: 4 },
-}: LocalIntegralOptions): Layer<LocalIntegralParams> {
+}: LocalIntegralOptions): LocalLayer<LocalIntegralParams> {
   checkCount("localIntegral", { inputs, outputs });
   if (!(radius > 0 && radius < 0.5))
     throw new RangeError(`localIntegral: radius must be above 0 and below half of the domain, got ${radius}`);
@@ -134,28 +150,21 @@ export function localIntegral({
     known.set(key, found);
     return found;
   };
-  return {
+  return localLayer("localIntegral", inputs, 2, {
     init: (key) => ({
       weight: normal(fold(key, "weight"), [outputs, inputs, functions.length], { std: 1 / Math.sqrt(inputs) }),
-      bias: zeros([outputs]),
     }),
-    apply: ({ weight, bias }, x) => {
-      checkGrid("localIntegral", x, inputs, 2);
-      const table = samples(squareSize("localIntegral", x), x.dtype);
+    kernel: ({ weight }, n) => {
+      const table = samples(n, weight.dtype);
       const extent = Math.sqrt(table.shape[1] as number);
-      const kernel = reshape(matmul(reshape(weight, [outputs * inputs, functions.length]), table), [
-        outputs,
-        inputs,
-        extent,
-        extent,
-      ]);
-      return add(conv(padPeriodic(x, extent >> 1), kernel), reshape(bias, [outputs, 1, 1]));
+      const kernel = matmul(reshape(weight, [outputs * inputs, functions.length]), table);
+      return reshape(kernel, [outputs, inputs, extent, extent]);
     },
-  };
+  });
 }
 
 /** Points along an axis of a grid that has as many along each. */
-function squareSize(layer: string, x: Tensor): number {
+export function squareSize(layer: string, x: Tensor): number {
   const [n, ...others] = x.shape.slice(2) as [number, ...number[]];
   if (others.every((other) => other === n)) return n;
   throw new RangeError(`${layer}: expected as many points along each axis of the grid, got [${x.shape.join(", ")}]`);
