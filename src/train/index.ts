@@ -45,6 +45,7 @@ export {
 } from "./loop.ts";
 export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
 export { type Match, type MatchOptions, matchBudget } from "./match.ts";
+export * from "./operators/index.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";
 export { type PairBatch, type PairBatchOptions, pairBatch, pairBatches } from "./pair-batches.ts";
 export {

@@ -1,0 +1,210 @@
+/** Operators compared: trained on the same pairs with the same budget, tested on every grid. */
+import { compile, evaluate, key, reshape, type Tensor, type Tree, valueAndGrad } from "../../array/index.ts";
+import { type Layer, parameterCount } from "../../nn/index.ts";
+import { type StudyContext, timeInTurn } from "../../report/index.ts";
+import { adamW } from "../adamw.ts";
+import { type ComparedArm, compareArms } from "../arms.ts";
+import { type IndexBatch, indexBatches } from "../batches.ts";
+import { fit } from "../fit.ts";
+import { indexRange } from "../images.ts";
+import { cosine } from "../schedules.ts";
+import { totalOver } from "../total.ts";
+import { relativeError } from "./losses.ts";
+import { type FieldPairs, pairsInGraph, somePairs } from "./pairs.ts";
+import { rolloutErrors } from "./rollout.ts";
+import type { Fields } from "./simulated.ts";
+
+/** One way to learn an operator. */
+export interface OperatorArm {
+  readonly layer: Layer<Tree>;
+  /** The loss of a batch; the relative L2 error of `layer.apply` by default. */
+  readonly loss?: (params: Tree, x: Tensor, y: Tensor) => Tensor;
+  /** The field that is wanted; `layer.apply` by default. */
+  readonly predict?: (params: Tree, x: Tensor) => Tensor;
+}
+
+/** What every arm may spend. */
+export interface OperatorBudget {
+  readonly steps: number;
+  readonly batch: number;
+  /** Learning rates that are tried, each with a third of the steps. */
+  readonly rates: readonly number[];
+}
+
+export interface OperatorData {
+  readonly training: FieldPairs;
+  /** Held out for the choice of learning rates. */
+  readonly validation: FieldPairs;
+  /** Never seen before the end, by the name of their grid. */
+  readonly tests: { readonly [name: string]: FieldPairs };
+  /** Trajectories for rollouts, `[trajectories, times, channels, ...grid]`; none by default. */
+  readonly trajectories?: Fields;
+}
+
+/** What came of one training: plain data. */
+export interface OperatorOutcome {
+  /** Relative L2 errors by the name of the test. */
+  readonly errors: { readonly [test: string]: number };
+  /** Relative errors in the Sobolev norms of order 1 and -1 on the first test. */
+  readonly sobolev: { readonly slope: number; readonly large: number };
+  /** Relative L2 errors at each time of a rollout; none without trajectories. */
+  readonly rollout: readonly number[];
+  /** What it makes of the first example of each test. */
+  readonly predictions: { readonly [test: string]: Float32Array };
+  readonly parameters: number;
+}
+
+const predictionOf = ({ layer, predict }: OperatorArm) =>
+  predict ?? ((params: Tree, x: Tensor) => layer.apply(params, x));
+
+/**
+ * Trains an arm for `steps` steps of AdamW with a learning rate that falls to a hundredth along a cosine. Rejects with a
+ * `DivergedError` as `fit` does.
+ */
+export async function trainOperator(
+  arm: OperatorArm,
+  training: FieldPairs,
+  {
+    steps,
+    batch,
+    rate,
+    seed,
+    signal,
+  }: Omit<OperatorBudget, "rates"> & { readonly rate: number; readonly seed: number; readonly signal?: AbortSignal },
+): Promise<Tree> {
+  const pairs = pairsInGraph(training);
+  const predict = predictionOf(arm);
+  const loss = arm.loss ?? ((params: Tree, x: Tensor, y: Tensor) => relativeError(predict(params, x), y));
+  const { params } = await fit({
+    params: await evaluate(arm.layer.init(key(seed))),
+    data: indexBatches({ count: pairs.count, batch, seeds: [seed] }),
+    loss: (weights: Tree, { indices }: IndexBatch) => {
+      const { x, y } = pairs.take(reshape(indices, [-1]));
+      return loss(weights, x, y);
+    },
+    optimizer: adamW({ learningRate: cosine({ from: rate, to: rate / 100, steps }), weightDecay: 1e-4 }),
+    steps,
+    seed,
+    ...(signal ? { signal } : {}),
+  });
+  signal?.throwIfAborted();
+  return params;
+}
+
+/** Mean relative error of an arm over pairs, in a Sobolev norm; L2 by default. */
+export async function operatorError(
+  arm: OperatorArm,
+  params: Tree,
+  pairs: FieldPairs,
+  { order = 0, signal }: { readonly order?: number; readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  const inGraph = pairsInGraph(pairs);
+  const predict = predictionOf(arm);
+  const { sum } = await totalOver(
+    (weights: Tree, { indices }: { readonly indices: Tensor }) => {
+      const { x, y } = inGraph.take(indices);
+      return { sum: relativeError(predict(weights, x), y, { order, reduction: "none" }) };
+    },
+    params,
+    { count: inGraph.count, piece: pieceOf(inGraph.count), batch: indexRange, ...(signal ? { signal } : {}) },
+  );
+  return (sum.data as Float64Array).reduce((total, v) => total + v, 0) / inGraph.count;
+}
+
+/** The largest divisor of a count up to 20: pieces of one size need one graph. */
+const pieceOf = (count: number): number => {
+  for (let piece = Math.min(20, count); piece > 1; piece--) if (count % piece === 0) return piece;
+  return 1;
+};
+
+/**
+ * Compares arms by `compareArms`: for each the learning rate with the least error on the validation pairs after a third of
+ * the steps, then all seeds with the whole budget, each tested on every grid.
+ */
+export async function compareOperators(
+  context: Parameters<typeof compareArms>[0] & Pick<StudyContext, "signal">,
+  {
+    arms,
+    data,
+    budget,
+  }: {
+    readonly arms: { readonly [name: string]: OperatorArm };
+    readonly data: OperatorData;
+    readonly budget: OperatorBudget;
+  },
+): Promise<{ readonly [name: string]: ComparedArm<OperatorOutcome> }> {
+  const { signal } = context;
+  const { steps, batch, rates } = budget;
+  const [main] = Object.values(data.tests);
+  if (!main) throw new RangeError("compareOperators: expected at least one test");
+  return compareArms<OperatorArm, OperatorOutcome>(context, {
+    arms,
+    rates,
+    score: async (arm, rate, seed) => {
+      const params = await trainOperator(arm, data.training, {
+        steps: Math.ceil(steps / 3),
+        batch,
+        rate,
+        seed,
+        signal,
+      });
+      const error = await operatorError(arm, params, data.validation, { signal });
+      return Number.isFinite(error) ? -error : Number.NEGATIVE_INFINITY;
+    },
+    measure: async (arm, rate, seed) => {
+      const params = await trainOperator(arm, data.training, { steps, batch, rate, seed, signal });
+      const errors: Record<string, number> = {};
+      const predictions: Record<string, Float32Array> = {};
+      for (const [name, pairs] of Object.entries(data.tests)) {
+        errors[name] = await operatorError(arm, params, pairs, { signal });
+        const { x } = pairsInGraph(somePairs(pairs, 0, 1)).take(indexRange(0, 1).indices);
+        predictions[name] = Float32Array.from(
+          (await compile(predictionOf(arm))(params, await evaluate(x))).data as Float32Array,
+        );
+      }
+      const { trajectories } = data;
+      return {
+        errors,
+        sobolev: {
+          slope: await operatorError(arm, params, main, { order: 1, signal }),
+          large: await operatorError(arm, params, main, { order: -1, signal }),
+        },
+        rollout: trajectories ? await rolloutErrors({ params, predict: predictionOf(arm) }, trajectories) : [],
+        predictions,
+        parameters: parameterCount(params),
+      };
+    },
+  });
+}
+
+/** One error of each seed. */
+export const operatorErrors = (arm: ComparedArm<OperatorOutcome>, test: string): readonly number[] =>
+  arm.outcomes.map(({ errors }) => errors[test] as number);
+
+export interface OperatorTimesOptions {
+  /** Examples in a batch. */
+  readonly batch: number;
+  /** Calls of each arm. */
+  readonly calls: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Milliseconds of a loss and its gradients on a batch of the pairs, all arms in turn: medians of five rounds each. */
+export async function operatorTimes<K extends string>(
+  arms: { readonly [P in K]: OperatorArm },
+  pairs: FieldPairs,
+  { batch, calls, signal }: OperatorTimesOptions,
+): Promise<{ readonly [P in K]: readonly number[] }> {
+  const { x, y } = await evaluate(pairsInGraph(pairs).take(indexRange(0, batch).indices));
+  const runs = Object.entries<OperatorArm>(arms).map(async ([name, arm]) => {
+    const predict = predictionOf(arm);
+    const loss = arm.loss ?? ((params: Tree, a: Tensor, b: Tensor) => relativeError(predict(params, a), b));
+    const params = await evaluate(arm.layer.init(key(0)));
+    const gradient = compile(valueAndGrad((weights: Tree) => loss(weights, x, y)));
+    return [name, () => gradient(params)] as const;
+  });
+  return timeInTurn(Object.fromEntries(await Promise.all(runs)) as { readonly [P in K]: () => unknown }, {
+    calls,
+    ...(signal ? { signal } : {}),
+  });
+}

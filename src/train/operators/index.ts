@@ -1,0 +1,29 @@
+/** Learning of operators: data from simulations, losses, rollouts, comparisons and their figures. */
+export {
+  compareOperators,
+  type OperatorArm,
+  type OperatorBudget,
+  type OperatorData,
+  type OperatorOutcome,
+  type OperatorTimesOptions,
+  operatorError,
+  operatorErrors,
+  operatorTimes,
+  trainOperator,
+} from "./compare.ts";
+export { type FieldFiguresOptions, fieldFigures, pixelsOf, ringSpectrum } from "./figures.ts";
+export { type RelativeErrorOptions, relativeError } from "./losses.ts";
+export {
+  coarsen,
+  coarsenPairs,
+  type FieldPairs,
+  fieldDeviation,
+  pairCount,
+  pairsInGraph,
+  scaleFields,
+  someFields,
+  somePairs,
+  successivePairs,
+} from "./pairs.ts";
+export { rolloutErrors, type TrainedOperator } from "./rollout.ts";
+export { type Fields, type SimulatedOptions, simulated } from "./simulated.ts";
