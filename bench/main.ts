@@ -7,6 +7,7 @@ import { type PeerId, peerIds } from "./engine/peers.ts";
 import { profile } from "./engine/profile.ts";
 import { reportText } from "./engine/report.ts";
 import { runEngine } from "./engine/run.ts";
+import { type LoadBenchOptions, loadText, loadTypes, runLoad } from "./load.ts";
 import { runTrain, type TrainBenchOptions, trainText } from "./train/run.ts";
 
 const count = (text: string): number => {
@@ -88,6 +89,20 @@ program
   .action(async ({ json, ...options }: Omit<TrainBenchOptions, "log"> & { readonly json?: true }) => {
     const report = await runTrain({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : trainText(report));
+  });
+
+program
+  .command("load")
+  .description("Memory and time of fourward generate with a large random checkpoint, to the first token.")
+  .option("--types <names>", `types of the stored weights: ${loadTypes.join(", ")}`, namesOf(loadTypes), [...loadTypes])
+  .option("--gigabytes <n>", "size of each file", Number, 2)
+  .option("--folder <path>", "where the checkpoints are written", "runs/load")
+  .option("--rounds <n>", "how often each is measured", count, 3)
+  .option("--flags <words...>", "further arguments of fourward generate", [])
+  .option("--json", "print JSON only")
+  .action(async ({ json, ...options }: Omit<LoadBenchOptions, "log"> & { readonly json?: true }) => {
+    const figures = await runLoad({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
+    process.stdout.write(json ? `${JSON.stringify(figures, null, 2)}\n` : loadText(figures));
   });
 
 await program.parseAsync();

@@ -11,6 +11,7 @@ export interface EvalFlags {
   readonly part: CorpusPart;
   readonly context?: number;
   readonly windows?: number;
+  readonly half?: boolean;
   readonly device: string;
   readonly threads?: number;
   readonly json?: boolean;
@@ -21,7 +22,7 @@ export async function evaluateModel(folder: string, flags: EvalFlags): Promise<v
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const interrupts = listenForInterrupts(() => process.stderr.write("stopping\n"));
   try {
-    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder));
+    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder), { keepHalf: flags.half === true });
     if (!tokenizer) throw new Error(`eval ${folder}: there is no tokenizer.json in it, which cuts text into tokens`);
     const { context = model.config.context } = flags;
     if (context > model.config.context)

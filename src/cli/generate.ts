@@ -12,6 +12,7 @@ export interface GenerateFlags {
   readonly topP?: number;
   readonly stop?: readonly string[];
   readonly seed: number;
+  readonly half?: boolean;
   readonly device: string;
   readonly threads?: number;
   readonly json?: boolean;
@@ -22,7 +23,7 @@ export async function generateFrom(folder: string, flags: GenerateFlags): Promis
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const interrupts = listenForInterrupts(() => {});
   try {
-    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder));
+    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder), { keepHalf: flags.half === true });
     if (!tokenizer) throw new Error(`generate ${folder}: there is no tokenizer.json in it, which makes text of tokens`);
     const started = performance.now();
     if (!flags.json) process.stdout.write(flags.prompt);

@@ -38,7 +38,7 @@ export async function saveTree(
 }
 
 /**
- * Loads a tree saved by `saveTree`, or any safetensors file with dotted names. BF16 becomes float32.
+ * Loads a tree saved by `saveTree`, or any safetensors file with dotted names.
  *
  * With `like` (whose tensors may be symbolic), the result has its structure and its static leaves, and the file must
  * hold exactly its tensors: the first missing, different or superfluous one is named in a one-sentence error. Without
@@ -61,8 +61,7 @@ export async function loadTree(path: string, like?: TreeLike): Promise<Checkpoin
 }
 
 async function readTensor(file: Safetensors, name: string): Promise<Tensor> {
-  const isBrainFloat = file.entries.get(name)?.dtype === "BF16";
-  const { dtype, shape, data } = await file.read(name, isBrainFloat ? { as: "float32" } : {});
+  const { dtype, shape, data } = await file.read(name);
   return tensor(data, { shape, dtype });
 }
 

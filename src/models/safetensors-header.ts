@@ -1,26 +1,36 @@
 /** The JSON header of a safetensors file: what it may say, checked before anything is believed. */
 import type { DType } from "../array/index.ts";
 
-/** Bytes of an element, and our element type if there is one. */
+/**
+ * Bytes of an element, and the element type of ours that its values are read in, which holds them all exactly (of U64
+ * those below 2^63); null if there is none, and only the bytes can be had.
+ */
 export const elementTypes = {
   F64: { bytes: 8, dtype: "float64" },
   I64: { bytes: 8, dtype: "int64" },
-  U64: { bytes: 8, dtype: null },
+  U64: { bytes: 8, dtype: "int64" },
+  C64: { bytes: 8, dtype: null },
   F32: { bytes: 4, dtype: "float32" },
   I32: { bytes: 4, dtype: "int32" },
-  U32: { bytes: 4, dtype: null },
+  U32: { bytes: 4, dtype: "int64" },
   F16: { bytes: 2, dtype: "float16" },
-  BF16: { bytes: 2, dtype: null },
-  I16: { bytes: 2, dtype: null },
-  U16: { bytes: 2, dtype: null },
-  F8_E4M3: { bytes: 1, dtype: null },
-  F8_E5M2: { bytes: 1, dtype: null },
-  I8: { bytes: 1, dtype: null },
+  BF16: { bytes: 2, dtype: "float32" },
+  I16: { bytes: 2, dtype: "int32" },
+  U16: { bytes: 2, dtype: "int32" },
+  F8_E4M3: { bytes: 1, dtype: "float32" },
+  F8_E5M2: { bytes: 1, dtype: "float32" },
+  F8_E8M0: { bytes: 1, dtype: "float32" },
+  F8_E4M3FNUZ: { bytes: 1, dtype: null },
+  F8_E5M2FNUZ: { bytes: 1, dtype: null },
+  I8: { bytes: 1, dtype: "int32" },
   U8: { bytes: 1, dtype: "uint8" },
   BOOL: { bytes: 1, dtype: "bool" },
+  F6_E2M3: { bytes: 0.75, dtype: null },
+  F6_E3M2: { bytes: 0.75, dtype: null },
+  F4: { bytes: 0.5, dtype: null },
 } as const satisfies Record<string, { bytes: number; dtype: DType | null }>;
 
-/** Element types that a file can hold. Those without a type of ours can be read as bytes; BF16 also as float32. */
+/** Element types that a file can hold. */
 export type SafetensorsDType = keyof typeof elementTypes;
 
 /** What the header says of one tensor; `begin` and `end` count bytes from the end of the header. */

@@ -4,7 +4,7 @@
  * Source: https://github.com/huggingface/safetensors#format
  */
 import { type FileHandle, open, readFile } from "node:fs/promises";
-import { type DType, fromFloat16Bits, type HostArray } from "../array/index.ts";
+import type { DType, HostArray } from "../array/index.ts";
 import { fileError, writeFileAtomic } from "../data/index.ts";
 import {
   byteLength,
@@ -15,6 +15,7 @@ import {
   type SafetensorsEntry,
   show,
 } from "./safetensors-header.ts";
+import { checkFloating, DecodeError, decode, fillFloats, fillHalves } from "./safetensors-values.ts";
 
 /** The file's name of each of our element types. */
 export const safetensorsDType: Readonly<Record<DType, SafetensorsDType>> = {
@@ -27,9 +28,8 @@ export const safetensorsDType: Readonly<Record<DType, SafetensorsDType>> = {
   bool: "BOOL",
 };
 
-/** The element type that `read` gives for a file's one (BF16 as float32); null where only bytes can be had. */
-export const elementTypeOf = (dtype: SafetensorsDType): DType | null =>
-  dtype === "BF16" ? "float32" : elementTypes[dtype].dtype;
+/** The element type that `read` gives for a file's one; null where only bytes can be had. */
+export const elementTypeOf = (dtype: SafetensorsDType): DType | null => elementTypes[dtype].dtype;
 
 /** A tensor's values in host memory. */
 export interface HostTensor {
@@ -44,10 +44,16 @@ export interface Safetensors {
   /** In the order of the header. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   /**
-   * A tensor in its own type. `as: "float32"` converts F64, F16 and BF16; BF16 and the other types that have no
-   * counterpart here throw without it, as do all others that are not floating-point with it.
+   * A tensor in its own type, or the narrowest of ours that holds its values exactly: float32 for BF16 and F8, int32 and
+   * int64 for integers that are narrower. `as: "float32"` converts all that are floating-point and throws for others.
+   * Types whose values have no such place throw; their bytes can be read.
    */
   read(name: string, options?: { readonly as?: "float32" }): Promise<HostTensor>;
+  /**
+   * Fills `target` with the elements of a floating-point tensor from number `from` on, as float32, or, of F16 and BF16,
+   * as bits of float16 (see `fillHalves`). Nothing else of the tensor is read, and no memory is taken that grows with it.
+   */
+  fill(name: string, target: Float32Array | Uint16Array, from?: number): Promise<void>;
   /** The raw little-endian bytes of a tensor of any type, or only those from `start` to before `end` of them. */
   bytes(name: string, range?: { readonly start?: number; readonly end?: number }): Promise<Uint8Array>;
   /** Closes the file. */
@@ -64,7 +70,7 @@ export async function openSafetensors(path: string): Promise<Safetensors> {
     file = await open(path);
     const opened = file;
     const { size } = await file.stat();
-    const read = (begin: number, end: number) => readRange(opened, path, begin, end);
+    const read: ReadBytes = (begin, end, into) => readRange(opened, path, begin, into ?? new Uint8Array(end - begin));
     return await openSource(path, size, read, () => opened.close());
   } catch (error) {
     await file?.close();
@@ -77,7 +83,10 @@ export function parseSafetensors(bytes: Uint8Array, name = "safetensors data"): 
   return openSource(
     name,
     bytes.length,
-    async (begin, end) => bytes.subarray(begin, end),
+    async (begin, end, into) => {
+      into?.set(bytes.subarray(begin, end));
+      return into ?? bytes.subarray(begin, end);
+    },
     async () => {},
   );
 }
@@ -90,8 +99,7 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   return parseSafetensors(bytes, path);
 }
 
-async function readRange(file: FileHandle, path: string, begin: number, end: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - begin);
+async function readRange(file: FileHandle, path: string, begin: number, bytes: Uint8Array): Promise<Uint8Array> {
   // One system call reads less than 2 GB.
   for (let done = 0; done < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, 2 ** 30), begin + done);
@@ -101,7 +109,11 @@ async function readRange(file: FileHandle, path: string, begin: number, end: num
   return bytes;
 }
 
-type ReadBytes = (begin: number, end: number) => Promise<Uint8Array>;
+/** Reads a range of bytes, into memory of that length if it is given. */
+type ReadBytes = (begin: number, end: number, into?: Uint8Array) => Promise<Uint8Array>;
+
+/** Bytes that are read at a time where they must be converted. */
+const PIECE = 4 * 2 ** 20;
 
 async function openSource(
   path: string,
@@ -140,6 +152,15 @@ async function openSource(
     }
     return read(start + begin + first, start + begin + stop);
   };
+  /** Says of which tensor a failure to decode speaks. */
+  const named = async <R>(name: string, work: () => Promise<R>): Promise<R> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof DecodeError) throw new Error(`read ${path}: tensor ${show(name)} ${error.message}`);
+      throw error;
+    }
+  };
   return {
     metadata,
     entries,
@@ -147,13 +168,37 @@ async function openSource(
     bytes: (name, range) => bytesOf(name, range?.start, range?.end),
     async read(name, { as } = {}) {
       const { dtype, shape } = entryOf(name);
-      try {
-        return { shape, ...decode(await bytesOf(name), dtype, as) };
-      } catch (error) {
-        if (error instanceof DecodeError) throw new Error(`read ${path}: tensor ${show(name)} ${error.message}`);
-        throw error;
-      }
+      return named(name, async () => ({ shape, ...decode(await bytesOf(name), dtype, as) }));
     },
+    fill: (name, target, from = 0) =>
+      named(name, async () => {
+        const { dtype, begin, end } = entryOf(name);
+        checkFloating(dtype);
+        const { bytes: size } = elementTypes[dtype];
+        if (!(Number.isInteger(from) && from >= 0 && (from + target.length) * size <= end - begin))
+          throw new RangeError(
+            `read ${path}: tensor ${show(name)} has ${(end - begin) / size} elements, ${target.length} from ${from} on were asked for`,
+          );
+        const first = start + begin + from * size;
+        const inHalves = target instanceof Uint16Array;
+        if (inHalves && dtype !== "F16" && dtype !== "BF16")
+          throw new DecodeError(`is ${dtype}, which 16-bit floats do not hold`);
+        if (dtype === "F32" || (inHalves && dtype === "F16")) {
+          const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+          await read(first, first + bytes.length, bytes);
+          return;
+        }
+        const step = PIECE / size;
+        const piece = new Uint8Array(Math.min(PIECE, target.length * size));
+        for (let done = 0; done < target.length; done += step) {
+          const part = target.subarray(done, done + step);
+          const at = first + done * size;
+          const bytes = piece.subarray(0, part.length * size);
+          const found = await read(at, at + bytes.length, bytes);
+          if (part instanceof Uint16Array) fillHalves(part, found, dtype);
+          else fillFloats(part, found, dtype);
+        }
+      }),
   };
 }
 
@@ -164,64 +209,20 @@ function listNames(names: readonly string[]): string {
   return shown.join(", ") + (names.length > shown.length ? ` and ${names.length - shown.length} more` : "");
 }
 
-/** A tensor that has no such reading; says so as a verb phrase. */
-class DecodeError extends Error {}
-
-function decode(
-  bytes: Uint8Array,
-  type: SafetensorsDType,
-  as: "float32" | undefined,
-): Pick<HostTensor, "dtype" | "data"> {
-  // Typed arrays need aligned memory, which tensors of other writers and bytes in the middle of a buffer may lack.
-  const { buffer, byteOffset, length } =
-    bytes.byteOffset % elementTypes[type].bytes === 0 ? bytes : Uint8Array.from(bytes);
-  const count = length / elementTypes[type].bytes;
-  if (as === "float32") return { dtype: "float32", data: toFloat32(buffer, byteOffset, count, type) };
-  switch (type) {
-    case "F64":
-      return { dtype: "float64", data: new Float64Array(buffer, byteOffset, count) };
-    case "F32":
-      return { dtype: "float32", data: new Float32Array(buffer, byteOffset, count) };
-    case "F16":
-      return { dtype: "float16", data: new Uint16Array(buffer, byteOffset, count) };
-    case "I64":
-      return { dtype: "int64", data: new BigInt64Array(buffer, byteOffset, count) };
-    case "I32":
-      return { dtype: "int32", data: new Int32Array(buffer, byteOffset, count) };
-    case "U8":
-      return { dtype: "uint8", data: new Uint8Array(buffer, byteOffset, count) };
-    case "BOOL":
-      if (bytes.some((byte) => byte > 1))
-        throw new DecodeError("is BOOL but holds bytes other than 0 and 1; the file is damaged");
-      return { dtype: "bool", data: new Uint8Array(buffer, byteOffset, count) };
-    case "BF16":
-      throw new DecodeError('is BF16, which has no tensor type here; read it with { as: "float32" }');
-    default:
-      throw new DecodeError(`is ${type}, which has no tensor type here; read its bytes`);
-  }
-}
-
-function toFloat32(buffer: ArrayBufferLike, offset: number, count: number, type: SafetensorsDType): Float32Array {
-  if (type === "F32") return new Float32Array(buffer, offset, count);
-  if (type === "F64") return Float32Array.from(new Float64Array(buffer, offset, count));
-  if (type === "F16") return Float32Array.from(new Uint16Array(buffer, offset, count), fromFloat16Bits);
-  if (type !== "BF16") throw new DecodeError(`is ${type}, which is not floating-point; read it in its own type`);
-  // A bfloat16 is the upper half of a float32.
-  const words = Uint32Array.from(new Uint16Array(buffer, offset, count), (half) => half << 16);
-  return new Float32Array(words.buffer);
-}
-
-/** A tensor to write: row-major little-endian elements in a typed array or in bytes. */
+/**
+ * A tensor to write: row-major little-endian elements in a typed array or in bytes, or a function that makes them when they
+ * are written, so that not all need be in memory.
+ */
 export interface TensorToWrite {
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
-  readonly data: ArrayBufferView;
+  readonly data: ArrayBufferView | (() => ArrayBufferView);
 }
 
 /**
  * Writes a file, atomically (see `writeFileAtomic`). The layout depends only on the contents: tensors by falling element
  * size, then by name, so that all are aligned and equal contents give equal files. The data must not change meanwhile.
- * Throws one sentence, before anything is written, if a tensor's data do not fit its shape.
+ * Throws one sentence, and leaves what was there, if a tensor's data do not fit its shape.
  */
 export async function writeSafetensors(
   path: string,
@@ -237,14 +238,30 @@ export async function writeSafetensors(
     if (name === "__metadata__")
       throw new Error(`write ${path}: a tensor cannot have the name "__metadata__"; rename it`);
     const size = byteLength(dtype, shape);
-    if (size !== data.byteLength) {
-      throw new Error(
-        `write ${path}: tensor ${show(name)}, ${dtype} of shape ${show(shape)}, needs ${size} bytes, got ${data.byteLength}`,
-      );
-    }
+    if (typeof data !== "function") checkSize(path, name, tensors[name] as TensorToWrite, data);
     entries.set(name, { dtype, shape, begin, end: begin + size });
     begin += size;
   }
-  const parts = sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  await writeFileAtomic(path, [formatHeader({ metadata, entries }), ...parts]);
+  const parts = function* (): Generator<Uint8Array> {
+    yield formatHeader({ metadata, entries });
+    for (const [name, tensor] of sorted) {
+      const data = typeof tensor.data === "function" ? tensor.data() : tensor.data;
+      checkSize(path, name, tensor, data);
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+  };
+  await writeFileAtomic(path, parts());
+}
+
+function checkSize(
+  path: string,
+  name: string,
+  { dtype, shape }: TensorToWrite,
+  { byteLength: found }: ArrayBufferView,
+) {
+  const size = byteLength(dtype, shape);
+  if (size !== found)
+    throw new Error(
+      `write ${path}: tensor ${show(name)}, ${dtype} of shape ${show(shape)}, needs ${size} bytes, got ${found}`,
+    );
 }

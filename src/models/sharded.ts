@@ -6,7 +6,7 @@ import { z } from "zod";
 import { checked } from "../data/checked.ts";
 import { fileError, writeFileAtomic } from "../data/index.ts";
 import { openSafetensors, type Safetensors, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
-import { show } from "./safetensors-header.ts";
+import { byteLength, show } from "./safetensors-header.ts";
 
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
@@ -57,6 +57,7 @@ export async function openWeights(folder: string): Promise<Safetensors> {
     metadata: Object.assign({}, ...[...files.values()].map(({ metadata }) => metadata)),
     entries: new Map([...places.keys()].map((tensor) => [tensor, fileOf(tensor).entries.get(tensor) as never])),
     read: async (tensor, options) => fileOf(tensor).read(tensor, options),
+    fill: async (tensor, target, from) => fileOf(tensor).fill(tensor, target, from),
     bytes: async (tensor, range) => fileOf(tensor).bytes(tensor, range),
     close,
   };
@@ -79,14 +80,14 @@ export async function writeWeights(
   let filled = 0;
   let total = 0;
   for (const [name, tensor] of Object.entries(tensors)) {
-    const { byteLength } = tensor.data;
-    if (filled > 0 && filled + byteLength > maxBytes) {
+    const size = byteLength(tensor.dtype, tensor.shape);
+    if (filled > 0 && filled + size > maxBytes) {
       shards.push({});
       filled = 0;
     }
     (shards.at(-1) as Record<string, TensorToWrite>)[name] = tensor;
-    filled += byteLength;
-    total += byteLength;
+    filled += size;
+    total += size;
   }
   if (shards.length === 1) return writeSafetensors(join(folder, SINGLE), tensors, metadata);
   const five = (n: number): string => String(n).padStart(5, "0");

@@ -41,6 +41,31 @@ describe("generate", () => {
       expect(steps.map((step) => step[row])).toEqual(await greedy(prompt, 6));
   });
 
+  it("goes on in caches that grow, for any kind of mixer", async () => {
+    for (const mixer of [
+      { kind: "attention", heads: 2 },
+      { kind: "maskedFourier" },
+      { kind: "movingAverage", window: 5 },
+    ] as const) {
+      const long = decoder({ ...config, context: 300, blocks: [[{ mixer }, { ffn: { kind: "dense", hidden: 32 } }]] });
+      const weights = await evaluate(long.init(key(8)));
+      const prompts = [[1, 2, 3], [4]];
+      const steps = await collect(long, weights, prompts, { maxTokens: 200, temperature: 0 });
+      expect(steps.length).toBe(200);
+      for (const [row, prompt] of prompts.entries()) {
+        const tokens = [...prompt, ...steps.map((step) => step[row] as number)];
+        const all = await compile((x: Tensor) => long.apply(weights, x))(
+          tensor(Int32Array.from(tokens), { shape: [1, tokens.length] }),
+        );
+        const [logits] = toNested(all) as [number[][]];
+        for (let t = prompt.length; t < tokens.length; t++) {
+          const before = logits[t - 1] as number[];
+          expect(before[tokens[t] as number]).toBeGreaterThan(Math.max(...before) - 1e-4);
+        }
+      }
+    }
+  });
+
   it("gives the same for a seed, another for another, and does not depend on later rows", async () => {
     const alone = await collect(model, params, [[1, 2]], { maxTokens: 8, seed: 3 });
     const beside = await collect(model, params, [[1, 2], [5]], { maxTokens: 8, seed: 3 });

@@ -1,5 +1,5 @@
 /** How a published architecture describes a decoder and names its weights. */
-import type { HostArray } from "../../array/index.ts";
+import { fromFloat16Bits, type Tensor } from "../../array/index.ts";
 import type { DecoderConfig } from "../transformer/decoder.ts";
 
 /** A weight of a published checkpoint, and where its numbers stand in our parameters. */
@@ -35,12 +35,6 @@ export interface Architecture {
   readonly prefix?: string;
 }
 
-/** Rows and columns of a weight of ours: a vector is one row, further axes before the last are rows. */
-const extents = (shape: readonly number[]): readonly [rows: number, columns: number] => [
-  shape.slice(0, -1).reduce((a, b) => a * b, 1),
-  shape.at(-1) as number,
-];
-
 /** The shape that a weight has in the checkpoint, from the shapes of ours. */
 export function storedShape(
   { transposed, unusedRows = 0 }: WeightPlace,
@@ -57,62 +51,137 @@ export function storedShape(
 
 /** Numbers as they stand in the checkpoint, from ours. */
 export function toStored(
-  { transposed, interleaved = 1, unusedRows = 0 }: WeightPlace,
+  place: WeightPlace,
   parts: readonly Float32Array[],
   shapes: readonly (readonly number[])[],
 ): Float32Array {
-  const columns = columnOrder(shapes, interleaved);
-  const [rows] = extents(shapes[0] as readonly number[]);
-  const total = columns.length;
-  const result = new Float32Array((rows + unusedRows) * total);
-  columns.forEach(([part, column], j) => {
+  const { transposed, unusedRows = 0 } = place;
+  const [rows, columns] = [rowsOf(shapes), widthsOf(shapes).reduce((a, b) => a + b, 0)];
+  // Most weights stand there as they do here.
+  if (parts.length === 1 && !transposed && unusedRows === 0) return parts[0] as Float32Array;
+  const result = new Float32Array((rows + unusedRows) * columns);
+  for (const { part, column, at, count } of runsOf(place, shapes)) {
     const source = parts[part] as Float32Array;
-    const width = (shapes[part] as readonly number[]).at(-1) as number;
-    for (let i = 0; i < rows; i++) {
-      const value = source[i * width + column] as number;
-      result[transposed ? j * rows + i : (i + unusedRows) * total + j] = value;
-    }
-  });
+    const width = widthsOf(shapes)[part] as number;
+    if (transposed)
+      transposeInto(
+        { data: source, at: column, width, rows, columns: count },
+        { data: result, at: at * rows, width: rows },
+      );
+    else
+      for (let i = 0; i < rows; i++)
+        result.set(source.subarray(i * width + column, i * width + column + count), (i + unusedRows) * columns + at);
+  }
   return result;
 }
 
-/** Our numbers, from those of the checkpoint. */
-export function fromStored(
+/** Numbers, or bits of float16. */
+type Values = Float32Array | Uint16Array;
+
+/** Numbers that are read at a time where they are not put in place directly. */
+const PIECE = 2 ** 20;
+
+/**
+ * Our numbers, from those of the checkpoint, each of which is read once: `fill` reads elements from number `from` on.
+ * Beside the result only a piece of the tensor is in memory at a time.
+ */
+export async function fromStored<V extends Values>(
   place: WeightPlace,
-  stored: Float32Array,
+  fill: (target: V, from: number) => Promise<void>,
   shapes: readonly (readonly number[])[],
-): Float32Array[] {
-  const { transposed, interleaved = 1, unusedRows = 0 } = place;
-  const [rows] = extents(shapes[0] as readonly number[]);
-  if (shapes.length === 1 && !transposed) {
-    const width = (shapes[0] as readonly number[]).at(-1) as number;
-    return [unusedRows === 0 ? stored : stored.slice(unusedRows * width)];
+  allocate: (length: number) => V,
+): Promise<V[]> {
+  const { transposed, unusedRows = 0 } = place;
+  const [rows, widths] = [rowsOf(shapes), widthsOf(shapes)];
+  const parts = widths.map((width) => allocate(rows * width));
+  if (parts.length === 1 && !transposed) {
+    await fill(parts[0] as V, unusedRows * (widths[0] as number));
+    return parts;
   }
-  const columns = columnOrder(shapes, interleaved);
-  const parts = shapes.map((shape) => new Float32Array(shape.reduce((a, b) => a * b, 1)));
-  columns.forEach(([part, column], j) => {
-    const target = parts[part] as Float32Array;
-    const width = (shapes[part] as readonly number[]).at(-1) as number;
-    for (let i = 0; i < rows; i++)
-      target[i * width + column] = stored[transposed ? j * rows + i : (i + unusedRows) * columns.length + j] as number;
-  });
+  const runs = runsOf(place, shapes);
+  const columns = widths.reduce((a, b) => a + b, 0);
+  // Pieces are whole rows of the checkpoint: of a transposed weight, columns of ours.
+  const [length, all] = transposed ? [rows, columns] : [columns, rows];
+  const step = Math.max(1, Math.floor(PIECE / length));
+  // While one piece is put in place, the next is read.
+  const buffers = [0, 1].map(() => allocate(Math.min(step, all) * length)) as [V, V];
+  const pieces = transposed
+    ? runs.flatMap(({ part, column, at, count }) =>
+        slices(count, step).map(([from, n]) => ({ part, column: column + from, from: at + from, n })),
+      )
+    : slices(rows, step).map(([from, n]) => ({ part: 0, column: 0, from, n }));
+  const read = async (i: number): Promise<V> => {
+    const { from, n } = pieces[i] as (typeof pieces)[number];
+    const piece = (buffers[i % 2] as V).subarray(0, n * length) as V;
+    await fill(piece, (from + unusedRows) * length);
+    return piece;
+  };
+  let next = pieces.length > 0 ? read(0) : undefined;
+  for (const [i, { part, column, from, n }] of pieces.entries()) {
+    const piece = (await next) as V;
+    if (i + 1 < pieces.length) next = read(i + 1);
+    if (transposed)
+      transposeInto(
+        { data: piece, at: 0, width: rows, rows: n, columns: rows },
+        { data: parts[part] as V, at: column, width: widths[part] as number },
+      );
+    else
+      for (const run of runs)
+        for (let i = 0; i < n; i++)
+          (parts[run.part] as V).set(
+            piece.subarray(i * columns + run.at, i * columns + run.at + run.count),
+            (from + i) * (widths[run.part] as number) + run.column,
+          );
+  }
   return parts;
 }
 
-/** Which part and column of ours each column of the checkpoint is. */
-function columnOrder(
-  shapes: readonly (readonly number[])[],
-  pieces: number,
-): readonly (readonly [part: number, column: number])[] {
-  const widths = shapes.map((shape) => shape.at(-1) as number);
-  return Array.from({ length: pieces }, (_, piece) =>
-    widths.flatMap((width, part) => {
-      const each = width / pieces;
-      return Array.from({ length: each }, (_, i) => [part, piece * each + i] as const);
+/** Begin and length of the pieces of at most `step` that `count` things are cut into. */
+const slices = (count: number, step: number): readonly (readonly [number, number])[] =>
+  Array.from({ length: Math.ceil(count / step) }, (_, i) => [i * step, Math.min(step, count - i * step)]);
+
+/** Sides of the squares that are transposed at a time: the lines of memory of both sides stay in the cache. */
+const SQUARE = 32;
+
+/** Writes a matrix that begins at `at` of a wider one, transposed, to a place in another. */
+function transposeInto(
+  from: { data: Values; at: number; width: number; rows: number; columns: number },
+  to: { data: Values; at: number; width: number },
+): void {
+  const { data: source, at: start, width, rows, columns } = from;
+  const { data: target, at: begin, width: step } = to;
+  for (let i0 = 0; i0 < rows; i0 += SQUARE)
+    for (let j0 = 0; j0 < columns; j0 += SQUARE) {
+      const [i1, j1] = [Math.min(rows, i0 + SQUARE), Math.min(columns, j0 + SQUARE)];
+      for (let j = j0; j < j1; j++) {
+        const row = begin + j * step;
+        for (let i = i0; i < i1; i++) target[row + i] = source[start + i * width + j] as number;
+      }
+    }
+}
+
+/** Rows of a weight of ours: a vector is one row, further axes before the last are rows. */
+const rowsOf = ([shape = []]: readonly (readonly number[])[]): number =>
+  shape.slice(0, -1).reduce((rows, length) => rows * length, 1);
+
+const widthsOf = (shapes: readonly (readonly number[])[]): readonly number[] =>
+  shapes.map((shape) => shape.at(-1) as number);
+
+/** Columns in a row that stand together in the checkpoint, from `at` on, and in one of our parts, from `column` on. */
+function runsOf({ interleaved = 1 }: WeightPlace, shapes: readonly (readonly number[])[]) {
+  let at = 0;
+  return Array.from({ length: interleaved }, (_, piece) =>
+    widthsOf(shapes).map((width, part) => {
+      const count = width / interleaved;
+      const run = { part, column: piece * count, at, count };
+      at += count;
+      return run;
     }),
   ).flat();
 }
 
 /** Values as float32, without a copy where they are. */
-export const asFloat32 = (data: HostArray): Float32Array =>
-  data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number);
+export const asFloat32 = ({ data, dtype }: Tensor): Float32Array =>
+  data instanceof Float32Array
+    ? data
+    : Float32Array.from(data as ArrayLike<number>, dtype === "float16" ? fromFloat16Bits : Number);

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { flatten, key, type Tensor, tensor, toFloat16Bits } from "../../array/index.ts";
 import { fileError, writeFileAtomic } from "../../data/index.ts";
 import type { TensorToWrite } from "../safetensors.ts";
+import type { SafetensorsDType } from "../safetensors-header.ts";
 import { openWeights, writeWeights } from "../sharded.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder } from "../transformer/decoder.ts";
@@ -54,15 +55,16 @@ export async function savePretrained(
   for (const place of architecture.weights(model.config)) {
     const parts = place.paths.map((path) => byPath.get(path) as Tensor);
     const shapes = parts.map(({ shape }) => shape);
-    const values = toStored(
-      place,
-      parts.map(({ data }) => asFloat32(data)),
-      shapes,
-    );
+    const values = () =>
+      toStored(
+        place,
+        parts.map((part) => asFloat32(part)),
+        shapes,
+      );
     tensors[fullName(architecture, place)] = {
       dtype: dtype === "float16" ? "F16" : "F32",
       shape: storedShape(place, shapes),
-      data: dtype === "float16" ? Uint16Array.from(values, toFloat16Bits) : values,
+      data: dtype === "float16" ? () => Uint16Array.from(values(), toFloat16Bits) : values,
     };
   }
   const config = { model_type: architecture.modelType, ...form, torch_dtype: dtype, ...fields };
@@ -113,14 +115,22 @@ function complete(config: Required<DecoderConfig>): unknown {
 const fullName = ({ prefix = "" }: Architecture, { name, outside }: WeightPlace): string =>
   outside ? name : prefix + name;
 
+export interface LoadPretrainedOptions {
+  /**
+   * Keeps matrices of F16 and BF16 as float16, which takes half the memory of float32 and makes each token slower, since
+   * they are widened when they are used. False by default.
+   */
+  readonly keepHalf?: boolean;
+}
+
 /**
  * Loads a decoder of the Hugging Face layout from a folder, weights as float32. Throws one sentence if the folder or a
  * file is missing or damaged, the architecture is not known, or a weight is missing or has another shape.
  */
-export async function loadPretrained(folder: string): Promise<Pretrained> {
+export async function loadPretrained(folder: string, options: LoadPretrainedOptions = {}): Promise<Pretrained> {
   const { architecture, config } = await readConfig(folder);
   const model = decoder(config);
-  const params = await readWeights(folder, architecture, model);
+  const params = await readWeights(folder, architecture, model, options);
   const file = join(folder, "tokenizer.json");
   return { model, params, tokenizer: existsSync(file) ? await loadTokenizer(file) : null };
 }
@@ -144,7 +154,14 @@ async function readConfig(folder: string): Promise<{ architecture: Architecture;
   return { architecture, config: architecture.toDecoder(fields, path) };
 }
 
-async function readWeights(folder: string, architecture: Architecture, model: Decoder): Promise<DecoderParams> {
+const isHalf = (dtype: SafetensorsDType | undefined): boolean => dtype === "F16" || dtype === "BF16";
+
+async function readWeights(
+  folder: string,
+  architecture: Architecture,
+  model: Decoder,
+  { keepHalf = false }: LoadPretrainedOptions,
+): Promise<DecoderParams> {
   const { leaves, paths, rebuild } = flatten(model.init(key(0)));
   const expected = new Map(paths.map((place, i) => [place, leaves[i] as Tensor]));
   const found = new Map<string, Tensor>();
@@ -160,9 +177,15 @@ async function readWeights(folder: string, architecture: Architecture, model: De
         throw new Error(
           `read ${folder}: tensor ${stored} is [${shape.join(", ")}], expected [${wanted.join(", ")}]; do config.json and the weights belong together?`,
         );
-      const { data } = await file.read(stored, { as: "float32" });
-      fromStored(place, asFloat32(data), shapes).forEach((part, i) => {
-        found.set(place.paths[i] as string, tensor(part, { shape: shapes[i] as readonly number[] }));
+      const fill = (target: Float32Array | Uint16Array, from: number) => file.fill(stored, target, from);
+      const halves = keepHalf && wanted.length > 1 && isHalf(file.entries.get(stored)?.dtype);
+      const parts = halves
+        ? await fromStored(place, fill, shapes, (length) => new Uint16Array(length))
+        : await fromStored(place, fill, shapes, (length) => new Float32Array(length));
+      parts.forEach((part, i) => {
+        const shape = shapes[i] as readonly number[];
+        // A Uint16Array holds float16.
+        found.set(place.paths[i] as string, tensor(part, { shape }));
       });
     }
   } finally {

@@ -1,6 +1,6 @@
 /** A language model: embedding, blocks of sublayers that see earlier positions only, and logits of the next token. */
 import { z } from "zod";
-import { add, arange, fold, matmul, type Tensor, type Tree, take, zeros } from "../../array/index.ts";
+import { add, arange, cast, fold, mapTree, matmul, type Tensor, type Tree, take, zeros } from "../../array/index.ts";
 import { checked } from "../../data/checked.ts";
 import {
   type CacheOptions,
@@ -132,6 +132,9 @@ export interface Decoder extends Layer<DecoderParams> {
 /** The weights of a linear map start with variance 1/inputs. */
 export const weightInit: Initializer = lecunNormal;
 
+/** Weights may be kept as float16, which takes half the memory; they are computed with as float32. */
+const wide = (x: Tensor): Tensor => (x.dtype === "float16" ? cast(x, "float32") : x);
+
 /**
  * A decoder-only transformer: tokens `[batch, time]` (int32 or int64, time at most `context`) give logits
  * `[batch, time, vocabulary]` of the token after each. Throws one sentence if the configuration is wrong.
@@ -160,25 +163,28 @@ export function decoder(given: DecoderConfig): Decoder {
       throw new RangeError(
         `decoder: expected tokens [batch, time] with at most ${context} positions, got [${tokens.shape.join(", ")}]`,
       );
-    const x = table.apply(params.embedding, tokens);
+    const x = wide(table.apply(params.embedding, tokens));
     const place = params.positions
-      ? add(x, take(params.positions.weight, seen ? newPositions(seen, time) : arange(time, "int32")))
+      ? add(x, wide(take(params.positions.weight, seen ? newPositions(seen, time) : arange(time, "int32"))))
       : x;
     return tap(mode, "embedding", place);
   };
   const finish = (params: DecoderParams, x: Tensor, mode: Mode | undefined): Tensor =>
-    tap(mode, "final", params.norm ? last.apply(params.norm, x) : x);
+    tap(mode, "final", params.norm ? last.apply(mapTree(params.norm, wide), x) : x);
   const logits = (params: DecoderParams, h: Tensor, mode?: Mode): Tensor => {
     const { weight, bias } = params.head ?? {};
-    const y = weight ? matmul(h, weight) : matmul(h, params.embedding.weight, { transposeB: true });
+    const y = weight ? matmul(h, wide(weight)) : matmul(h, wide(params.embedding.weight), { transposeB: true });
     return tap(mode, "logits", bias ? add(y, bias) : y);
   };
+  const stackOf = ({ blocks, shared }: DecoderParams): StackParams => mapTree({ blocks, shared }, wide);
 
   const hidden = (params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor => {
     const x = drop(embed(params, tokens, mode), dropout, modeOf(mode, "embedding"));
     return finish(
       params,
-      applyStack(steps, params, x, options, mode, ({ layer }, weights, h, own) => layer.apply(weights, h, own)),
+      applyStack(steps, stackOf(params), x, options, mode, ({ layer }, weights, h, own) =>
+        layer.apply(weights, h, own),
+      ),
       mode,
     );
   };
@@ -204,7 +210,7 @@ export function decoder(given: DecoderConfig): Decoder {
     cache: (size) => emptyCache(steps, size),
     extend: (params, tokens, cache, seen, mode) => {
       const x = embed(params, tokens, mode, seen);
-      const [y, fresh] = extendStack(steps, params, x, options, cache, seen, undefined, mode);
+      const [y, fresh] = extendStack(steps, stackOf(params), x, options, cache, seen, undefined, mode);
       return [finish(params, y, mode), fresh];
     },
   };

@@ -96,6 +96,10 @@ describe("a decoder of GPT-2's form", () => {
         );
       });
     });
+    // Kept in half the memory, it computes the same.
+    const kept = await loadPretrained(join(folder, "half"), { keepHalf: true });
+    expect(new Set(flatten(kept.params).leaves.map(({ dtype }) => dtype))).toEqual(new Set(["float16", "float32"]));
+    expect(await logitsOf(kept)).toEqual(await logitsOf(loaded));
   });
 
   it("is loaded from a checkpoint whose names have no prefix", async () => {
