@@ -246,7 +246,11 @@ function programFor(papers: Library): Command {
     .option("--port <n>", "port to listen on", port, 8000)
     .option("--name <name>", "what the model is called in requests (default: the name of its folder)")
     .option("--rows <n>", "requests that are computed together", count, 8)
-    .option("--queue <n>", "requests that may wait", count, 256)
+    .option("--queue <n>", "requests that may wait; more are told to come again later", count, 256)
+    .option("--max-tokens <n>", "new tokens of an answer at most (default: the model's context)", count)
+    .option("--max-body <bytes>", "size of a request at most", count, 2 ** 20)
+    .option("--grace <seconds>", "how long requests that have begun may take after Ctrl-C", number, 30)
+    .option("--api-key <key>", "what clients must show as their API key (default: $FOURWARD_API_KEY, or nothing)")
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .action(async (model: string, options: ServeFlags) => (await import("./serve.ts")).serveModel(model, options));

@@ -34,6 +34,7 @@ export {
   type SavePretrainedOptions,
   savePretrained,
 } from "./pretrained/pretrained.ts";
+export { loadSpecialTokens, type SpecialTokens } from "./pretrained/special-tokens.ts";
 export {
   type HostTensor,
   openSafetensors,

@@ -63,6 +63,8 @@ export class Row {
   #isOver = false;
   #failure: { readonly error: unknown } | null = null;
   #wake = (): void => {};
+  /** Called when no further token comes. */
+  onEnd = (): void => {};
 
   constructor(request: BatchRequest) {
     this.request = request;
@@ -97,12 +99,13 @@ export class Row {
 
   end(): void {
     this.#isOver = true;
+    this.onEnd();
     this.#wake();
   }
 
   fail(error: unknown): void {
     this.#failure = { error };
-    this.#wake();
+    this.end();
   }
 
   /** The tokens as they come. */

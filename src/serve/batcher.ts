@@ -70,30 +70,42 @@ export class Batcher {
   }
 
   /**
-   * The tokens of a request, one by one. Throws `BusyError` at once if too many wait, and one sentence if the prompt or an
-   * option is wrong. Ends at a stop token, at `maxTokens`, at the end of the model's context, or when it is aborted; the
-   * row is free from that moment on, also if nobody asks for what is left.
+   * The tokens of a request, one by one. The request waits from this call on. Throws `BusyError` at once if too many do,
+   * and one sentence if the prompt or an option is wrong. Ends at a stop token, at `maxTokens`, at the end of the model's
+   * context, or when it is aborted; the row is free from that moment on, also if nobody asks for what is left.
    */
-  async *generate(request: BatchRequest): AsyncGenerator<BatchToken, void, undefined> {
+  generate(request: BatchRequest): AsyncGenerator<BatchToken, void, undefined> {
     checkRequest(request, this.#model.config);
     if (this.room <= 0) throw new BusyError("too many requests are waiting; try again later");
-    if (request.signal?.aborted) return;
     const row = new Row(request);
+    if (request.signal?.aborted) {
+      row.end();
+      return row.tokens();
+    }
+    return this.#follow(row);
+  }
+
+  #follow(row: Row): AsyncGenerator<BatchToken, void, undefined> {
+    const { signal } = row.request;
     const leave = (): void => {
       this.#drop(row);
       row.end();
     };
-    request.signal?.addEventListener("abort", leave);
+    signal?.addEventListener("abort", leave, { once: true });
+    row.onEnd = () => signal?.removeEventListener("abort", leave);
     this.#waiting.push(row);
     this.#loop ??= this.#run().finally(() => {
       this.#loop = null;
     });
-    try {
-      yield* row.tokens();
-    } finally {
-      request.signal?.removeEventListener("abort", leave);
-      this.#drop(row);
-    }
+    const tokens = row.tokens();
+    const drop = (): void => this.#drop(row);
+    return (async function* () {
+      try {
+        yield* tokens;
+      } finally {
+        drop();
+      }
+    })();
   }
 
   /** Waits until no request is left. */

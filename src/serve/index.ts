@@ -1,6 +1,7 @@
 /** Text from models: generation, batches of requests, and a server. */
 export type { BatchRequest, BatchToken } from "./batch-row.ts";
 export { Batcher, type BatcherOptions, BusyError } from "./batcher.ts";
+export { type CompletionsApp, type CompletionsOptions, completionsApp } from "./completions.ts";
 export { type GeneratedStep, type GenerateOptions, generate } from "./generate.ts";
 export {
   type Penalties,
@@ -12,13 +13,15 @@ export {
 } from "./host-sampling.ts";
 export { RowCaches, type RowCachesOptions } from "./row-caches.ts";
 export { checkSampling, type SampleOptions, sample } from "./sample.ts";
-export { completionsApp, type RunningServer, type ServerOptions, startServer } from "./server.ts";
+export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 export {
   type GenerateTextOptions,
   generateText,
+  generateTexts,
   promptTokens,
   type TextModel,
   type TextPiece,
-  textPieces,
+  TextWriter,
+  type TextWriterOptions,
 } from "./text.ts";
 export { nextToken, type TranslateOptions, translate } from "./translate.ts";

@@ -1,5 +1,5 @@
 /** Text that goes on from a text. */
-import type { Decoder, DecoderParams, Tokenizer } from "../models/index.ts";
+import type { Decoder, DecoderParams, SpecialTokens, Tokenizer } from "../models/index.ts";
 import { type GenerateOptions, generate } from "./generate.ts";
 
 /** A model that speaks. */
@@ -7,7 +7,13 @@ export interface TextModel {
   readonly model: Decoder;
   readonly params: DecoderParams;
   readonly tokenizer: Tokenizer;
+  /** Where texts begin and end; by default they end at the tokenizer's end of text. */
+  readonly special?: Pick<SpecialTokens, "begin" | "ends">;
 }
+
+/** Tokens that end what a model says. */
+export const endsOf = ({ tokenizer, special }: Pick<TextModel, "tokenizer" | "special">): readonly number[] =>
+  special?.ends ?? (tokenizer.endOfText === null ? [] : [tokenizer.endOfText]);
 
 export interface GenerateTextOptions extends Omit<GenerateOptions, "stopTokens"> {
   /** Texts that end it; they are not given out. */
@@ -28,66 +34,121 @@ export interface TextPiece {
  * model's context loses its beginning; an empty one starts after the end of a text. Throws as `generate` does.
  */
 export async function* generateText(
-  { model, params, tokenizer }: TextModel,
+  model: TextModel,
   prompt: string,
-  { stop = [], ...options }: GenerateTextOptions,
+  options: GenerateTextOptions,
 ): AsyncGenerator<TextPiece, void, undefined> {
-  if (stop.includes("")) throw new RangeError("generate: a stop text must not be empty");
-  const { context } = model.config;
-  const start = promptTokens(tokenizer, prompt, context, options.maxTokens);
-  const limit = Math.min(options.maxTokens, context - start.length);
-  const rows = generate(model, params, [start], {
-    ...options,
-    ...(tokenizer.endOfText === null ? {} : { stopTokens: [tokenizer.endOfText] }),
-  });
-  const single = async function* () {
-    for await (const [token] of rows) yield token as number;
-  };
-  for await (const piece of textPieces(tokenizer, single(), { stop, limit }))
-    yield piece.finish && options.signal?.aborted ? { ...piece, finish: "length" } : piece;
+  for await (const { text, tokens, finish } of generateTexts(model, [prompt], options))
+    yield { text, tokens, ...(finish ? { finish } : {}) };
 }
 
-/** Tokens of a prompt that leave room for new ones: the end of a long one, and the end of a text before an empty one. */
-export function promptTokens(tokenizer: Tokenizer, prompt: string, context: number, maxTokens: number): number[] {
-  const given = [...tokenizer.encode(prompt)];
-  if (given.length === 0) {
-    if (tokenizer.endOfText === null) throw new RangeError("generate: this model needs a prompt that is not empty");
-    given.push(tokenizer.endOfText);
+/**
+ * `generateText` for several prompts side by side. Pieces name the row they belong to; each row has a last piece of its
+ * own. Rows draw from one seed, each its own numbers.
+ */
+export async function* generateTexts(
+  model: TextModel,
+  prompts: readonly string[],
+  { stop = [], ...options }: GenerateTextOptions,
+): AsyncGenerator<TextPiece & { readonly row: number }, void, undefined> {
+  if (stop.includes("")) throw new RangeError("generate: a stop text must not be empty");
+  const { context } = model.model.config;
+  const starts = prompts.map((prompt) => {
+    const tokens = promptTokens(model, prompt);
+    // A long prompt leaves room for new tokens, but keeps at least a token of its own.
+    const room = Math.max(1, context - options.maxTokens);
+    return tokens.length > room ? tokens.slice(-room) : tokens;
+  });
+  const writers = starts.map((start) => {
+    const limit = Math.min(options.maxTokens, context - start.length);
+    return new TextWriter(model.tokenizer, { stop, limit });
+  });
+  const finished = (row: number, piece: TextPiece) =>
+    piece.finish && options.signal?.aborted ? { row, ...piece, finish: "length" as const } : { row, ...piece };
+  const stopTokens = endsOf(model);
+  for await (const step of generate(model.model, model.params, starts, { ...options, stopTokens })) {
+    for (const [row, token] of step.entries()) {
+      const writer = writers[row] as TextWriter;
+      if (writer.isDone) continue;
+      const piece = token === null ? writer.finish() : writer.push(token);
+      if (piece) yield finished(row, piece);
+    }
+    if (writers.every(({ isDone }) => isDone)) return;
   }
-  const room = Math.max(1, context - maxTokens);
-  return given.length > room ? given.slice(-room) : given;
+  for (const [row, writer] of writers.entries()) if (!writer.isDone) yield finished(row, writer.finish());
+}
+
+/** Tokens of a prompt: after the token that begins a text, where the model wants one; an empty one is that or the end of a text. */
+export function promptTokens(
+  { tokenizer, special }: Pick<TextModel, "tokenizer" | "special">,
+  prompt: string,
+): number[] {
+  const tokens = [...tokenizer.encode(prompt)];
+  const begin = special?.begin ?? null;
+  if (begin !== null && tokens[0] !== begin) tokens.unshift(begin);
+  if (tokens.length > 0) return tokens;
+  if (tokenizer.endOfText === null) throw new RangeError("generate: this model needs a prompt that is not empty");
+  return [tokenizer.endOfText];
+}
+
+export interface TextWriterOptions {
+  /** Texts that end it. */
+  readonly stop: readonly string[];
+  /** Tokens at most. */
+  readonly limit: number;
 }
 
 /**
  * Pieces of text from tokens as they come, each as soon as no later token can change it: never half a character, never
  * the beginning of a stop text. The last piece says whether it was a stop or the limit of tokens.
  */
-export async function* textPieces(
-  tokenizer: Tokenizer,
-  source: AsyncIterable<number>,
-  { stop, limit }: { readonly stop: readonly string[]; readonly limit: number },
-): AsyncGenerator<TextPiece, void, undefined> {
-  const decoder = new TextDecoding(tokenizer);
-  let shown = 0;
-  let tokens = 0;
-  for await (const token of source) {
-    tokens++;
-    const text = decoder.push(token);
-    const found = firstOf(text, stop, shown);
-    if (found >= 0) {
-      yield { text: text.slice(shown, found), tokens, finish: "stop" };
-      return;
-    }
-    const safe = safeLength(text, stop);
-    if (safe > shown) {
-      yield { text: text.slice(shown, safe), tokens };
-      shown = safe;
-    }
+export class TextWriter {
+  readonly #decoding: TextDecoding;
+  readonly #stop: readonly string[];
+  readonly #limit: number;
+  #shown = 0;
+  #tokens = 0;
+  #isDone = false;
+
+  constructor(tokenizer: Tokenizer, { stop, limit }: TextWriterOptions) {
+    this.#decoding = new TextDecoding(tokenizer);
+    this.#stop = stop;
+    this.#limit = limit;
   }
-  const text = decoder.finish();
-  const found = firstOf(text, stop, shown);
-  const end = found >= 0 ? found : text.length;
-  yield { text: text.slice(shown, end), tokens, finish: found >= 0 || tokens < limit ? "stop" : "length" };
+
+  /** Whether the last piece was given. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** The text that a further token makes certain, if any. It is the last piece if it has a reason to finish. */
+  push(token: number): TextPiece | null {
+    this.#tokens++;
+    const text = this.#decoding.push(token);
+    const found = firstOf(text, this.#stop, this.#shown);
+    if (found >= 0) return this.#end(text, found);
+    const safe = safeLength(text, this.#stop);
+    if (safe <= this.#shown) return null;
+    const piece = { text: text.slice(this.#shown, safe), tokens: this.#tokens };
+    this.#shown = safe;
+    return piece;
+  }
+
+  /** The last piece, when no further token comes. */
+  finish(): TextPiece {
+    const text = this.#decoding.finish();
+    return this.#end(text, firstOf(text, this.#stop, this.#shown));
+  }
+
+  #end(text: string, found: number): TextPiece {
+    this.#isDone = true;
+    const isStop = found >= 0 || this.#tokens < this.#limit;
+    return {
+      text: text.slice(this.#shown, found >= 0 ? found : text.length),
+      tokens: this.#tokens,
+      finish: isStop ? "stop" : "length",
+    };
+  }
 }
 
 /**

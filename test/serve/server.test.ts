@@ -164,14 +164,36 @@ describe("the server, by OpenAI's own client", { timeout: 60_000 }, () => {
       expect(promise).rejects.toMatchObject({ status, message: expect.stringMatching(message) });
     const base = { model: "tiny", prompt: "a" };
     await refused(client.completions.create({ ...base, model: "large" }), 404, /"large" is not served here; "tiny" is/);
-    await refused(client.completions.create({ ...base, max_tokens: 1000 }), 400, /at most 47 tokens/);
-    await refused(client.completions.create({ ...base, temperature: -1 }), 400, /request: temperature/);
-    await refused(client.completions.create({ ...base, n: 2 }), 400, /only one choice/);
+    await refused(
+      client.completions.create({ ...base, max_tokens: 1000 }),
+      400,
+      /context is 48 tokens; the prompt has 1/,
+    );
+    await refused(client.completions.create({ ...base, prompt: "a ".repeat(100) }), 400, /context is 48 tokens/);
+    await refused(client.completions.create({ ...base, temperature: -1 }), 400, /temperature: /);
+    await refused(client.completions.create({ ...base, n: 20 }), 400, /n: /);
+    await refused(client.completions.create({ ...base, suffix: "b" }), 400, /suffix is not supported/);
+    await refused(
+      client.completions.create({ ...base, prompt: [999] }),
+      400,
+      /tokens are numbers below 2\d\d, got 999/,
+    );
+    await refused(client.completions.create({ ...base, echo: true, logprobs: 1 }), 400, /probabilities of the prompt/);
     await refused(client.completions.create({ ...base, prompt: "x".repeat(20_000) }), 413, /too large/);
     await refused(client.models.retrieve("large"), 404, /not served here/);
     const raw = await fetch(`http://127.0.0.1:${server.port}/v1/completions`, { method: "POST", body: "{" });
     expect(raw.status).toBe(400);
-    expect(await raw.json()).toMatchObject({ error: { message: "the body is not JSON" } });
+    expect(await raw.json()).toMatchObject({
+      error: { message: "the body is not JSON", type: "invalid_request_error", param: null, code: null },
+    });
+    const messages = [{ role: "user" as const, content: "a" }];
+    const tools = [{ type: "function" as const, function: { name: "f" } }];
+    await expect(client.chat.completions.create({ model: "tiny", messages, tools })).rejects.toMatchObject({
+      status: 400,
+      type: "invalid_request_error",
+      param: "tools",
+      code: "unsupported_parameter",
+    });
     expect((await fetch(`http://127.0.0.1:${server.port}/v2`)).status).toBe(404);
   });
 
@@ -184,7 +206,10 @@ describe("the server, by OpenAI's own client", { timeout: 60_000 }, () => {
     const failed = many.filter((result) => result.status === "rejected");
     expect(failed.length).toBeGreaterThan(0);
     expect(failed.length).toBeLessThan(12);
-    for (const { reason } of failed as PromiseRejectedResult[]) expect(reason).toMatchObject({ status: 429 });
+    for (const { reason } of failed as PromiseRejectedResult[]) {
+      expect(reason).toMatchObject({ status: 429, type: "rate_limit_error", code: "queue_full" });
+      expect(Number(reason.headers.get("retry-after"))).toBeGreaterThan(0);
+    }
     await small.close();
   });
 
