@@ -21,6 +21,7 @@ export {
 } from "./classifier.ts";
 export { EMBEDDED_MODEL, modelFolder } from "./embedded.ts";
 export {
+  type GridPoints,
   type NeuralOperatorOptions,
   neuralOperator,
   type TransformOnce,

@@ -21,15 +21,21 @@ export interface NeuralOperatorOptions extends Omit<OperatorBlockOptions, "activ
   readonly layers: number;
   /** Channels before the last map; twice the width by default. */
   readonly hidden?: number;
-  /** Whether blocks are told where they are, by coordinates from 0 to 1; true by default. */
-  readonly coordinates?: boolean;
+  /**
+   * Whether blocks are told where they are, by coordinates from 0 to 1: of points `i/n`, which is the default, or of the
+   * centres `(i + ½)/n` of cells, whichever the fields are given on.
+   */
+  readonly coordinates?: GridPoints | "none";
 }
 
-/** `x: [batch, channels, ...grid]` with the coordinates `i/n` of its points as further channels. */
-export function withCoordinates(x: Tensor): Tensor {
+/** Where the values of a field lie: on the points `i/n` or on the centres `(i + ½)/n` of cells. */
+export type GridPoints = "points" | "centres";
+
+/** `x: [batch, channels, ...grid]` with the coordinates of its points or centres as further channels. */
+export function withCoordinates(x: Tensor, lie: GridPoints = "points"): Tensor {
   const [batch, , ...grid] = x.shape as [number, number, ...number[]];
   const channels = grid.map((n, axis) => {
-    const places = Float64Array.from({ length: n }, (_, i) => i / n);
+    const places = Float64Array.from({ length: n }, (_, i) => (i + (lie === "centres" ? 0.5 : 0)) / n);
     const line = tensor(x.dtype === "float64" ? places : Float32Array.from(places), {
       shape: [1, 1, ...grid.map((_, other) => (other === axis ? n : 1))],
       dtype: x.dtype,
@@ -46,7 +52,16 @@ export function withCoordinates(x: Tensor): Tensor {
  * Source: Li et al. 2020, arXiv:2010.08895; local kernels: Liu-Schiaffini et al. 2024, arXiv:2402.16845.
  */
 export function neuralOperator(options: NeuralOperatorOptions): Layer<{ readonly [name: string]: Tree }> {
-  const { inputs, outputs, layers, width, dimensions = 2, hidden = 2 * width, coordinates = true, ...block } = options;
+  const {
+    inputs,
+    outputs,
+    layers,
+    width,
+    dimensions = 2,
+    hidden = 2 * width,
+    coordinates = "points",
+    ...block
+  } = options;
   if (!Number.isInteger(layers) || layers < 1)
     throw new RangeError(`neuralOperator: layers must be a whole number of at least 1, got ${layers}`);
   const blocks = Object.fromEntries(
@@ -56,14 +71,14 @@ export function neuralOperator(options: NeuralOperatorOptions): Layer<{ readonly
     ]),
   );
   const parts = {
-    lift: pointwise({ inputs: inputs + (coordinates ? dimensions : 0), outputs: width }) as Layer<Tree>,
+    lift: pointwise({ inputs: inputs + (coordinates === "none" ? 0 : dimensions), outputs: width }) as Layer<Tree>,
     ...blocks,
     widen: pointwise({ inputs: width, outputs: hidden }) as Layer<Tree>,
     project: pointwise({ inputs: hidden, outputs }) as Layer<Tree>,
   } as { readonly [name: string]: Layer<Tree> };
   return compose(parts, (part, x: Tensor) => {
     const call = (name: string, h: Tensor): Tensor => (part[name] as (h: Tensor) => Tensor)(h);
-    const lifted = call("lift", coordinates ? withCoordinates(x) : x);
+    const lifted = call("lift", coordinates === "none" ? x : withCoordinates(x, coordinates));
     const last = Object.keys(blocks).reduce((h, name) => call(name, h), lifted);
     return call("project", gelu(call("widen", last)));
   }) as Layer<{ readonly [name: string]: Tree }>;
@@ -93,7 +108,7 @@ export interface TransformOnce extends Layer<{ readonly [name: string]: Tree }> 
  * Transform Once: the field and its coordinates are lifted to a width at each point, one cosine transform keeps the lowest
  * frequencies, all layers work on them, and the output is a spectrum `[batch, outputs, rows, columns]`, so that training
  * needs no inverse transform. `x: [batch, inputs, n, n]`. Spectra are those of the orthonormal transform on the grid of
- * `size`; on other grids they are multiplied by `size/n` first, which keeps the spectrum of a function what it was.
+ * `size`, whose values lie on the centres of cells; on other grids they are multiplied by `size/n` first, which keeps the spectrum of a function what it was.
  * The last map begins near zero. Source: Poli et al. 2022, arXiv:2211.14453, and the code published with it.
  */
 export function transformOnce({
@@ -119,7 +134,7 @@ export function transformOnce({
     } as { readonly [name: string]: Layer<Tree> },
     (part, x: Tensor) => {
       const call = (name: string, h: Tensor): Tensor => (part[name] as (h: Tensor) => Tensor)(h);
-      const spectrum = scaled(call("lift", withCoordinates(x)), modes, size);
+      const spectrum = scaled(call("lift", withCoordinates(x, "centres")), modes, size);
       const last = names.reduce((z, name) => call(name, z), spectrum);
       return call("project", sin(call("widen", last)));
     },

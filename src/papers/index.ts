@@ -28,6 +28,7 @@ export const studies: Library["studies"] = {
   "one-wide-ffn": async () => (await import("./one-wide-ffn.ts")).default as unknown as Study,
   "spectral-scaling": async () => (await import("./spectral-scaling.ts")).default as unknown as Study,
   "representation-geometry": async () => (await import("./representation-geometry.ts")).default as unknown as Study,
+  "transform-once": async () => (await import("./transform-once.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 

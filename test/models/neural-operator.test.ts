@@ -59,7 +59,7 @@ describe("transformOnce", () => {
 
 describe("neuralOperator", () => {
   it("gives nearly the same function on a finer grid", async () => {
-    const operator = neuralOperator({ inputs: 1, outputs: 1, layers: 2, width: 6, modes: [4, 4], coordinates: false });
+    const operator = neuralOperator({ inputs: 1, outputs: 1, layers: 2, width: 6, modes: [4, 4], coordinates: "none" });
     const params = await evaluate(operator.init(key(5)));
     const apply = compile(operator.apply);
     const wave = (n: number): Tensor =>

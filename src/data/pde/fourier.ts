@@ -179,3 +179,27 @@ export function squarePlan(size: number): SquarePlan {
     },
   };
 }
+
+/**
+ * A periodic field `[y, x]` on points moved by `shift` of their spacing along both axes: the value at `i` is that at
+ * `i + shift` of the sum of waves through the field. Frequencies of half the points are left out.
+ */
+export function shiftedField2d(values: Float64Array, size: number, shift: number): Float64Array {
+  checkGrid("shiftedField2d", size);
+  const plan = squarePlan(size);
+  const spectrum = complexArray(size * size);
+  plan.forward({ re: Float64Array.from(values), im: new Float64Array(size * size) }, spectrum);
+  for (let i = 0; i < size * size; i++) {
+    const kx = waveNumber(Math.floor(i / size), size);
+    const ky = waveNumber(i % size, size);
+    const kept = 2 * Math.abs(kx) < size && 2 * Math.abs(ky) < size ? 1 : 0;
+    const angle = (2 * Math.PI * (kx + ky) * shift) / size;
+    const re = spectrum.re[i] as number;
+    const im = spectrum.im[i] as number;
+    spectrum.re[i] = kept * (re * Math.cos(angle) - im * Math.sin(angle));
+    spectrum.im[i] = kept * (re * Math.sin(angle) + im * Math.cos(angle));
+  }
+  const moved = complexArray(size * size);
+  plan.inverse(spectrum, moved);
+  return moved.re;
+}

@@ -1,5 +1,5 @@
 /** Operators compared: trained on the same pairs with the same budget, tested on every grid. */
-import { compile, evaluate, key, reshape, type Tensor, type Tree, valueAndGrad } from "../../array/index.ts";
+import { compile, evaluate, key, reshape, type Tensor, type Tree, tensor, valueAndGrad } from "../../array/index.ts";
 import { type Layer, parameterCount } from "../../nn/index.ts";
 import { type StudyContext, timeInTurn } from "../../report/index.ts";
 import { adamW } from "../adamw.ts";
@@ -17,8 +17,10 @@ import type { Fields } from "./simulated.ts";
 /** One way to learn an operator. */
 export interface OperatorArm {
   readonly layer: Layer<Tree>;
-  /** The loss of a batch; the relative L2 error of `layer.apply` by default. */
-  readonly loss?: (params: Tree, x: Tensor, y: Tensor) => Tensor;
+  /** What training holds results against, made once of all wanted fields; the fields themselves by default. */
+  readonly target?: (y: Tensor) => Tensor;
+  /** The loss of a batch, given inputs and targets; the relative L2 error of `layer.apply` by default. */
+  readonly loss?: (params: Tree, x: Tensor, target: Tensor) => Tensor;
   /** The field that is wanted; `layer.apply` by default. */
   readonly predict?: (params: Tree, x: Tensor) => Tensor;
 }
@@ -57,6 +59,17 @@ export interface OperatorOutcome {
 const predictionOf = ({ layer, predict }: OperatorArm) =>
   predict ?? ((params: Tree, x: Tensor) => layer.apply(params, x));
 
+const lossOf = ({ layer, loss }: OperatorArm) =>
+  loss ?? ((params: Tree, x: Tensor, target: Tensor) => relativeError(layer.apply(params, x), target));
+
+/** Pairs with an arm's targets in place of fields. */
+async function withTargets({ target }: OperatorArm, pairs: FieldPairs): Promise<FieldPairs> {
+  if (!target) return pairs;
+  const { shape, data } = pairs.outputs;
+  const made = await evaluate(target(tensor(data, { shape })));
+  return { inputs: pairs.inputs, outputs: { shape: made.shape, data: made.data as Float32Array } };
+}
+
 /**
  * Trains an arm for `steps` steps of AdamW with a learning rate that falls to a hundredth along a cosine. Rejects with a
  * `DivergedError` as `fit` does.
@@ -72,9 +85,8 @@ export async function trainOperator(
     signal,
   }: Omit<OperatorBudget, "rates"> & { readonly rate: number; readonly seed: number; readonly signal?: AbortSignal },
 ): Promise<Tree> {
-  const pairs = pairsInGraph(training);
-  const predict = predictionOf(arm);
-  const loss = arm.loss ?? ((params: Tree, x: Tensor, y: Tensor) => relativeError(predict(params, x), y));
+  const pairs = pairsInGraph(await withTargets(arm, training));
+  const loss = lossOf(arm);
   const { params } = await fit({
     params: await evaluate(arm.layer.init(key(seed))),
     data: indexBatches({ count: pairs.count, batch, seeds: [seed] }),
@@ -195,10 +207,10 @@ export async function operatorTimes<K extends string>(
   pairs: FieldPairs,
   { batch, calls, signal }: OperatorTimesOptions,
 ): Promise<{ readonly [P in K]: readonly number[] }> {
-  const { x, y } = await evaluate(pairsInGraph(pairs).take(indexRange(0, batch).indices));
   const runs = Object.entries<OperatorArm>(arms).map(async ([name, arm]) => {
-    const predict = predictionOf(arm);
-    const loss = arm.loss ?? ((params: Tree, a: Tensor, b: Tensor) => relativeError(predict(params, a), b));
+    const targets = pairsInGraph(await withTargets(arm, somePairs(pairs, 0, batch)));
+    const { x, y } = await evaluate(targets.take(indexRange(0, batch).indices));
+    const loss = lossOf(arm);
     const params = await evaluate(arm.layer.init(key(0)));
     const gradient = compile(valueAndGrad((weights: Tree) => loss(weights, x, y)));
     return [name, () => gradient(params)] as const;

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type ComplexArray, complexArray, fourierPlan, squarePlan } from "../../../src/data/pde/fourier.ts";
+import {
+  type ComplexArray,
+  complexArray,
+  fourierPlan,
+  shiftedField2d,
+  squarePlan,
+} from "../../../src/data/pde/fourier.ts";
 
 const filled = (length: number): ComplexArray => ({
   re: Float64Array.from({ length }, (_, i) => Math.sin(i * i + 1)),
@@ -59,5 +65,17 @@ describe("squarePlan", () => {
     plan.inverse(spectrum, values);
     expect(largest(values.re, before.re)).toBeLessThan(1e-13);
     expect(largest(values.im, before.im)).toBeLessThan(1e-13);
+  });
+});
+
+describe("shiftedField2d", () => {
+  it("is the same function at other points", () => {
+    const size = 16;
+    const field = (shift: number) =>
+      Float64Array.from({ length: size * size }, (_, i) => {
+        const [y, x] = [(Math.floor(i / size) + shift) / size, ((i % size) + shift) / size];
+        return 1 + Math.sin(2 * Math.PI * (3 * x + y)) + Math.cos(2 * Math.PI * 5 * y);
+      });
+    expect(largest(shiftedField2d(field(0), size, 0.5), field(0.5))).toBeLessThan(1e-13);
   });
 });
