@@ -18,6 +18,7 @@ export interface Library {
 export const studies: Library["studies"] = {
   "fast-feedforward": async () => (await import("./fast-feedforward.ts")).default as unknown as Study,
   moefication: async () => (await import("./moefication.ts")).default as unknown as Study,
+  "factor-llm": async () => (await import("./factor-llm.ts")).default as unknown as Study,
   "relu-former": async () => (await import("./relu-former.ts")).default as unknown as Study,
   "fnet-ar": async () => (await import("./fnet-ar.ts")).default as unknown as Study,
   "macaron-net": async () => (await import("./macaron-net.ts")).default as unknown as Study,

@@ -81,13 +81,15 @@ export async function distillFactored(
 }
 
 /** Blocks of a student that were cut into slices, each with the block of the teacher that it was. */
-function cutBlocks(teacher: ConfiguredDecoder, student: ConfiguredDecoder) {
+export function cutBlocks(teacher: ConfiguredDecoder, student: ConfiguredDecoder) {
   return [...activationsOf(decoder(student.config)).keys()].flatMap((path) => {
     const [, prefix, block, name] = /^(blocks\.(\d+)\.(ffn\d*))\.input$/.exec(path) ?? [];
     const after = block && name ? ffnAt(student, Number(block), name) : null;
     if (after?.ffn.kind !== "moefied") return [];
-    const before = ffnAt(teacher, Number(block), name as string)?.params as BlockParams;
-    return [{ prefix: prefix as string, before, ffn: after.ffn, own: after.params as MoefiedFfnParams }];
+    const place = { prefix: prefix as string, block: Number(block), name: name as string };
+    const before = ffnAt(teacher, place.block, place.name);
+    if (!before) throw new Error(`distillFactored: the teacher has no ${place.prefix}`);
+    return [{ ...place, before: before.params as BlockParams, ffn: after.ffn, own: after.params as MoefiedFfnParams }];
   });
 }
 

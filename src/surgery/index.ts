@@ -4,6 +4,7 @@ export { deepenFfns, insertIdentityLayer } from "./deepen.ts";
 export { type DistillOptions, distillFactored, type LearnerKind, learnerKinds } from "./distill.ts";
 export { type ExcisedLayer, exciseDeadNeurons, exciseNeurons } from "./excise.ts";
 export { type BlockParams, contiguousGroups, cutIntoExperts, unitKeys } from "./experts.ts";
+export { type FactoredLayer, factorFigures } from "./factor-figures.ts";
 export { type FactorOptions, factorFfns, type SliceKind, sliceKinds } from "./factor-llm.ts";
 export { factorizeFfns, mergeFfns, truncatedSvd } from "./factorize.ts";
 export { foldNorms } from "./fold-norms.ts";

@@ -6,6 +6,7 @@ import { decoder } from "../models/index.ts";
 import { deepenFfns } from "./deepen.ts";
 import { distillFactored, learnerKinds } from "./distill.ts";
 import { exciseDeadNeurons } from "./excise.ts";
+import { factorFigures } from "./factor-figures.ts";
 import { factorFfns, sliceKinds } from "./factor-llm.ts";
 import { factorizeFfns, mergeFfns } from "./factorize.ts";
 import { moefy, splitKinds } from "./moefication.ts";
@@ -83,16 +84,17 @@ export const conversions: { readonly [name: string]: Method } = {
     },
     async (model, { experts, active, slices, learn, ...training }, { text, signal, onProgress }) => {
       const cut = await factorFfns(model, { experts, active, slices, seed: training.seed });
-      if (learn === "none") return { ...cut, figures: {} };
+      const stop = signal ? { signal } : {};
+      if (learn === "none") return { ...cut, figures: { layers: await factorFigures(model, cut, text, stop) } };
       const { losses, ...converted } = await distillFactored(model, cut, {
         ...training,
         learn,
         text,
-        ...(signal ? { signal } : {}),
+        ...stop,
         onProgress: ({ step, steps, loss }) =>
           onProgress?.({ done: step, total: steps, stage: `teaching, loss ${loss.toFixed(3)}`, unit: "steps" }),
       });
-      return { ...converted, figures: { losses } };
+      return { ...converted, figures: { losses, layers: await factorFigures(model, converted, text, stop) } };
     },
   ),
   excise: method(

@@ -29,6 +29,7 @@ import {
   cutIntoExperts,
   distillFactored,
   factorFfns,
+  factorFigures,
   sliceKinds,
 } from "../../src/surgery/index.ts";
 
@@ -195,6 +196,33 @@ describe("distillFactored", () => {
       const biases = changed(cut, made).filter((path) => path.endsWith("router.map.bias"));
       expect(biases.length).toBe(straightThrough ? 4 : 0);
     }
+  });
+});
+
+describe("factorFigures", () => {
+  it("agrees with trying every combination, which is never worse than the nearest slices", async () => {
+    const cut = await factorFfns(model, { experts: 4, active: 2 });
+    for (const { error, agreement, usage } of await factorFigures(model, cut, text, { tokens: 120 })) {
+      expect(error.best as number).toBeLessThanOrEqual(error.nearest + 1e-6);
+      expect(error.best as number).toBeLessThanOrEqual(error.router + 1e-6);
+      expect(agreement).toBeGreaterThanOrEqual(0);
+      expect(agreement).toBeLessThan(1);
+      expect(usage.reduce((a, b) => a + b, 0)).toBeCloseTo(2, 5);
+    }
+    const all = await factorFigures(model, await factorFfns(model, { experts: 4, active: 4 }), text, { tokens: 120 });
+    for (const { error, agreement } of all) {
+      expect(agreement).toBeCloseTo(1, 6);
+      for (const value of Object.values(error)) expect(value as number).toBeCloseTo(0, 5);
+    }
+  });
+
+  it("rises in agreement as routers learn", async () => {
+    const cut = await factorFfns(model, { experts: 4, active: 2 });
+    const made = await distillFactored(model, cut, { text, learn: "router", task: 0, steps: 60, rate: 0.03 });
+    const mean = (layers: readonly { agreement: number }[]) =>
+      layers.reduce((sum, { agreement }) => sum + agreement, 0) / layers.length;
+    const [before, after] = [await factorFigures(model, cut, text), await factorFigures(model, made, text)];
+    expect(mean(after)).toBeGreaterThan(mean(before) + 0.1);
   });
 });
 
