@@ -85,8 +85,8 @@ interface Plan {
 /** Shorter transforms are one dense matrix, for which real rows need half the work; longer ones need more than two stages. */
 const [PACKED_FROM, PACKED_TO] = [512, 2 ** 18];
 
-/** Twice as many columns as rows at most: the stage over columns has all its rows, that over rows skips zeros. */
-const balanced = (points: number): number => 2 ** Math.floor(Math.log2(Math.sqrt(Math.max(1, points))));
+/** The power of two next to the root: stages of about the same extent do the least work. */
+const balanced = (points: number): number => 2 ** Math.round(Math.log2(points) / 2);
 
 /** A convenient length of at least `points`. */
 function gridFor(points: number): Plan {

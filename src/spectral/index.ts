@@ -3,6 +3,7 @@ export { complexProduct } from "./complex.ts";
 export { type FftConvolutionOptions, fftConvolution } from "./convolution.ts";
 export { type DctOptions, dct, idct } from "./cosine.ts";
 export { dot, multiply, multiplyTransposed, parity, rank, span } from "./gf2.ts";
+export { legendreFunctions } from "./legendre.ts";
 export { type Bins, densityEvolutionThreshold, peel } from "./peeling.ts";
 export {
   hadamardBins,
@@ -12,4 +13,13 @@ export {
   type SparseSpectrum,
   sparseWalshHadamard,
 } from "./sparse-walsh-hadamard.ts";
+export { type Latitudes, latitudesOf, type SphereGrid, sphereGrids } from "./sphere-grids.ts";
+export {
+  degreePower,
+  type SphericalOptions,
+  type SphericalTransform,
+  sphericalHarmonics,
+  type TangentCoefficients,
+  type TangentField,
+} from "./spherical-harmonics.ts";
 export { fwht, type WalshHadamardOptions, walshHadamard } from "./walsh-hadamard.ts";

@@ -181,6 +181,6 @@ describe("fftConvolution", () => {
 
 /** Points of the transform of a causal convolution with as many taps as elements. */
 function causalPoints(length: number): number {
-  const columns = 2 ** Math.floor(Math.log2(Math.sqrt(2 * length - 1)));
+  const columns = 2 ** Math.round(Math.log2(2 * length - 1) / 2);
   return columns * Math.ceil((2 * length - 1) / columns);
 }
