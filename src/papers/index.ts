@@ -30,6 +30,7 @@ export const studies: Library["studies"] = {
   "spectral-scaling": async () => (await import("./spectral-scaling.ts")).default as unknown as Study,
   "representation-geometry": async () => (await import("./representation-geometry.ts")).default as unknown as Study,
   "transform-once": async () => (await import("./transform-once.ts")).default as unknown as Study,
+  "local-neural-operators": async () => (await import("./local-neural-operators.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 
