@@ -1,7 +1,15 @@
 /** Measurements on models. */
 
 export { type Activity, type ActivityOptions, countActivity, isOnOff, unitsOf } from "./activity.ts";
+export { agglomerativeClusters, cosineDistances } from "./agglomerative.ts";
 export { type BleuOptions, type BleuScore, bleu } from "./bleu.ts";
+export {
+  coherence,
+  type DistributionalOptions,
+  type DistributionalVectors,
+  distributionalVectors,
+  shareAbove,
+} from "./coherence.ts";
 export {
   type Covariance,
   type CovarianceOptions,
@@ -21,6 +29,15 @@ export {
   tokenDetectors,
   triggerSuppression,
 } from "./detectors.ts";
+export {
+  chooseConfidence,
+  type ExitRule,
+  type ExitScore,
+  exitByClusters,
+  exitByConfidence,
+  type PredictionTrace,
+  scoreExit,
+} from "./early-exit.ts";
 export { symmetricEigenvalues } from "./eigenvalues.ts";
 export {
   type FeatureNoiseKind,
@@ -52,6 +69,13 @@ export {
 } from "./neurons.ts";
 export { analyzeNeurons, type LayerNeurons, type NeuronOptions, POSITIONAL } from "./neurons-probe.ts";
 export { type PrincipalComponents, pcaProjection, principalComponents } from "./pca.ts";
+export {
+  ffnOfBlocks,
+  LARGEST,
+  predictionTraces,
+  type RecordedPrediction,
+  type TraceOptions,
+} from "./prediction-traces.ts";
 export { type ProbeContext, type ProbeResult, probeOf, probes, runProbe } from "./probes.ts";
 export {
   type ReconstructionScore,
@@ -96,3 +120,5 @@ export {
   valueVectors,
   vocabularyProjection,
 } from "./value-vectors.ts";
+export { logitLens, saturationLayer, setUnits, shareOfLargest, subUpdateContribution } from "./vocabulary.ts";
+export { coherences, topTokens, topTokensOfRandom } from "./vocabulary-probe.ts";

@@ -5,6 +5,7 @@ import type { TokenFile } from "../data/index.ts";
 import type { Decoder, DecoderParams, TensorToWrite, Tokenizer } from "../models/index.ts";
 import type { Figure, Table } from "../report/index.ts";
 import { probeNeurons } from "./neurons-probe.ts";
+import { probeVocabulary } from "./vocabulary-probe.ts";
 
 /** What a probe looks at. */
 export interface ProbeContext {
@@ -72,6 +73,20 @@ export const probes: { readonly [name: string]: Probe } = {
       ngrams: z.int().min(1).max(3).default(2),
     },
     probeNeurons,
+  ),
+  vocabulary: probe(
+    {
+      title: "Vocabulary concepts",
+      about: "what value vectors promote in the vocabulary, where predictions settle, what early exit would save",
+      caution:
+        "A value vector is read through the last norm's gain and the output embedding, as if nothing came after it; later layers may turn it into something else, so early layers can look less meaningful than they are. With a gate, coefficients take both signs, and a unit demotes its tokens as often as it promotes them. Coherence counts company in the text: it finds topics and forms of words, not every relation, and a short text knows little. The ten largest are counted by size, though updates may cancel.",
+    },
+    {
+      top: z.int().min(2).default(20),
+      agreement: z.number().gt(0).max(1).default(0.95),
+      seed: z.int().min(0).default(0),
+    },
+    probeVocabulary,
   ),
 };
 

@@ -1,5 +1,5 @@
 /** The rows that hidden units add to the stream, and what they say in the vocabulary. */
-import { matmul, mean, mul, reshape, sub, type Tensor, transpose } from "../array/index.ts";
+import { cast, matmul, mean, mul, reshape, sub, type Tensor, transpose } from "../array/index.ts";
 import { type DecoderConfig, type DecoderParams, type FfnPlace, ffnParams } from "../models/index.ts";
 
 /** Thrown where a probe cannot be used on a model, for a reason that a reader can understand. */
@@ -22,12 +22,13 @@ export function valueVectors(params: DecoderParams, place: FfnPlace): Tensor {
     );
   // Layers cut into experts hold their units in groups.
   const rows = weight.rank === 3 ? reshape(weight, [-1, weight.shape[2] as number]) : weight;
-  return place.scale === 1 ? rows : mul(rows, place.scale);
+  const values = cast(rows, "float32");
+  return place.scale === 1 ? values : mul(values, place.scale);
 }
 
-/** The vectors that logits are products with: `[vocabulary, width]`. */
+/** The vectors that logits are products with, float32 `[vocabulary, width]`; a bias of the logits is not in them. */
 export const outputEmbedding = ({ head, embedding }: DecoderParams): Tensor =>
-  head ? transpose(head.weight) : embedding.weight;
+  cast(head ? transpose(head.weight) : embedding.weight, "float32");
 
 /** What is done to a vector before its products with the output embedding. */
 export type ProjectionNorm = "gain" | "none";
@@ -47,7 +48,7 @@ export function vocabularyProjection(
 ): Tensor {
   const last = params.norm as { readonly scale: Tensor } | undefined;
   const centred = (x: Tensor): Tensor => (kind === "layer" ? sub(x, mean(x, { axis: -1, keepDims: true })) : x);
-  const read = norm === "gain" && last ? mul(centred(vectors), last.scale) : vectors;
+  const read = norm === "gain" && last ? mul(centred(vectors), cast(last.scale, "float32")) : vectors;
   return matmul(read, outputEmbedding(params), { transposeB: true });
 }
 

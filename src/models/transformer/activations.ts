@@ -70,6 +70,7 @@ export function intervene(model: Decoder, changes: { readonly [name: string]: Re
     ...model,
     apply: (params, tokens, mode) => model.apply(params, tokens, tapped(mode)),
     hidden: (params, tokens, mode) => model.hidden(params, tokens, tapped(mode)),
+    finish: (params, stream, mode) => model.finish(params, stream, tapped(mode)),
     logits: (params, hidden, mode) => model.logits(params, hidden, tapped(mode)),
     extend: (params, tokens, cache, seen, mode) => model.extend(params, tokens, cache, seen, tapped(mode)),
   };

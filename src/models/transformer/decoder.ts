@@ -112,6 +112,8 @@ export interface Decoder extends Layer<DecoderParams> {
    * `applyStack` names, and `final`; `logits` are seen where they are computed.
    */
   hidden(params: DecoderParams, tokens: Tensor, mode?: Mode): Tensor;
+  /** The last norm of a stream after a block: `[..., width]` gives the same shape, as it is where there is no last norm. */
+  finish(params: DecoderParams, stream: Tensor, mode?: Mode): Tensor;
   /** Logits of vectors: `[..., width]` gives `[..., vocabulary]`. */
   logits(params: DecoderParams, hidden: Tensor, mode?: Mode): Tensor;
   /** Caches before the first position; throws one sentence if a mixer needs the whole sequence. */
@@ -169,7 +171,7 @@ export function decoder(given: DecoderConfig): Decoder {
       : x;
     return tap(mode, "embedding", place);
   };
-  const finish = (params: DecoderParams, x: Tensor, mode: Mode | undefined): Tensor =>
+  const finish = (params: DecoderParams, x: Tensor, mode?: Mode): Tensor =>
     tap(mode, "final", params.norm ? last.apply(mapTree(params.norm, wide), x) : x);
   const logits = (params: DecoderParams, h: Tensor, mode?: Mode): Tensor => {
     const { weight, bias } = params.head ?? {};
@@ -206,6 +208,7 @@ export function decoder(given: DecoderConfig): Decoder {
     }),
     apply: (params, tokens, mode) => logits(params, hidden(params, tokens, mode), mode),
     hidden,
+    finish,
     logits,
     cache: (size) => emptyCache(steps, size),
     extend: (params, tokens, cache, seen, mode) => {
