@@ -54,6 +54,11 @@ const sumOfExperts = multiPrimitive<{ readonly activation: ExpertActivation }>({
     const { rows, count, inner, units, width } = extentsOf(inputs, params.activation);
     return 2 * rows * count * width * (inner + units);
   },
+  reads: ({ inputs, params }) => {
+    const { rows, count, experts } = extentsOf(inputs, params.activation);
+    const share = Math.min(1, (rows * count) / experts);
+    return inputs.map(({ size }, i) => (i < 2 ? size : share * size));
+  },
   onnx: (graph, [x, chosen, up, down, bias], { inputs, params: { activation } }) => {
     const { rows, count, experts } = extentsOf(inputs, activation);
     const filled = (value: number, extents: readonly number[]) =>

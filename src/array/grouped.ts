@@ -50,6 +50,12 @@ const product: GroupedPrimitive<{ readonly transposed: boolean }> = multiPrimiti
   },
   operations: ({ inputs: [rows], outputs: [product] }) =>
     2 * (rows as Tensor).size * ((product as Tensor).shape[1] as number),
+  reads: ({ inputs: [rows, counts, ...weights] }) => {
+    const { size, shape } = rows as Tensor;
+    // Each row visits one group: fewer rows than groups leave groups unread.
+    const visited = Math.min(1, (shape[0] as number) / weights.length);
+    return [size, (counts as Tensor).size, ...weights.map((weight) => visited * weight.size)];
+  },
   onnx: (graph, [rows, counts, ...weights], { params: { transposed } }) => {
     // Only the numbers of rows are unknown before the graph runs; a group without rows costs one product of no rows.
     const parts = graph.nodes("Split", [rows as string, counts as string], weights.length, { axis: 0 });

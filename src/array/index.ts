@@ -89,4 +89,5 @@ export * from "./reduce.ts";
 export { type Device, devices } from "./runtime/runtime.ts";
 export type { Shape } from "./shape.ts";
 export { Tensor, type TensorType } from "./tensor.ts";
+export { bytesRead } from "./traffic.ts";
 export { type Flat, flatten, mapTree, type Static, type Tree, type TreeLike, zipTrees } from "./tree.ts";

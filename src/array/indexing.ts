@@ -4,7 +4,7 @@ import type { DType } from "./dtype.ts";
 import { reshape, slice, zeros } from "./layout.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { arange } from "./reduce.ts";
-import { normalizeAxis, type Shape, sameShape, showShape } from "./shape.ts";
+import { normalizeAxis, type Shape, sameShape, showShape, sizeOf } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
 
 interface AxisParams {
@@ -27,6 +27,7 @@ const gather = primitive<[x: Tensor, indices: Tensor], AxisParams>("take", {
     null,
   ],
   onnx: (graph, [x, indices], { axis }) => graph.node("Gather", [x, indices], { axis }),
+  reads: ([, indices], y) => [sizeOf(y.shape), sizeOf(indices.shape)],
 });
 
 /**
@@ -111,6 +112,7 @@ const gatherElements = primitive<[x: Tensor, indices: Tensor], AxisParams>("take
     null,
   ],
   onnx: (graph, [x, indices], { axis }) => graph.node("GatherElements", [x, indices], { axis }),
+  reads: ([, indices], y) => [sizeOf(y.shape), sizeOf(indices.shape)],
 });
 
 /** For each position the element of `x` at that position but for the axis, where `indices` says which. */

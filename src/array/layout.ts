@@ -18,6 +18,7 @@ const reshapePrimitive = primitive<[x: Tensor], { readonly shape: Shape }>("resh
   shape: ([x], { shape }) => ({ shape, dtype: x.dtype }),
   gradient: (dy, { inputs: [x] }) => [reshape(dy, x.shape)],
   onnx: (graph, [x], { shape }) => graph.node("Reshape", [x, graph.int64s(shape)], { allowzero: 1 }),
+  reads: () => "view",
 });
 
 /** The same elements in another shape; one extent may be -1 and is computed. */
@@ -158,6 +159,7 @@ const slicePrimitive = primitive<[x: Tensor], SliceParams>("slice", {
       pick(steps),
     ]);
   },
+  reads: (_, y) => [sizeOf(y.shape)],
 });
 
 /** The transpose of `slice`: puts elements back to where they were taken from, among zeros. */

@@ -17,6 +17,8 @@ export interface Rules<In extends readonly Tensor[], P> {
   onnx(graph: OnnxBuilder, inputs: { readonly [K in keyof In]: string }, params: P, node: Node<P>): string;
   /** Floating-point operations, for products of tensors only: a multiplication and an addition count as two. */
   operations?(types: { readonly [K in keyof In]: TensorType }, output: TensorType, params: P): number;
+  /** Elements that are read of each operand, if not all; `view` if none is, as the runtime only looks at them otherwise. */
+  reads?(types: { readonly [K in keyof In]: TensorType }, output: TensorType, params: P): readonly number[] | "view";
   /** Value for scalar operands, used to fold constants. */
   scalar?(...operands: number[]): number;
 }
@@ -50,6 +52,10 @@ export function primitive<In extends readonly Tensor[], P>(name: string, rules: 
     operations: rules.operations
       ? ({ inputs, outputs, params }) =>
           rules.operations?.(inputs as unknown as Types, outputs[0] as Tensor, params) as number
+      : undefined,
+    reads: rules.reads
+      ? ({ inputs, outputs, params }) =>
+          rules.reads?.(inputs as unknown as Types, outputs[0] as Tensor, params) as readonly number[] | "view"
       : undefined,
     scalar: rules.scalar,
   };

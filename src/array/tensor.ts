@@ -39,6 +39,8 @@ export interface PrimitiveRules<P = Params> {
   readonly onnx: (graph: OnnxBuilder, inputs: readonly string[], node: Node<P>) => readonly string[];
   /** Floating-point operations of products of tensors, a multiplication and an addition each counted; none by default. */
   readonly operations?: ((node: Node<P>) => number) | undefined;
+  /** Elements that are read of each input; all of them by default. A view reads none: who reads it reads its input. */
+  readonly reads?: ((node: Node<P>) => readonly number[] | "view") | undefined;
   /** Value for scalar operands, for constant folding. */
   readonly scalar?: ((...operands: number[]) => number) | undefined;
 }

@@ -3,14 +3,13 @@ import { join } from "node:path";
 import { setDefaults } from "../array/index.ts";
 import { DEFAULT_CORPUS, loadCorpus, writeFileAtomic } from "../data/index.ts";
 import { corpusTokens, decoder, loadPretrained, modelFolder, savePretrained } from "../models/index.ts";
-import { parameterCount } from "../nn/index.ts";
+import { type ModelFigures, measureModels } from "../serve/index.ts";
 import { convertModel } from "../surgery/index.ts";
-import { languageModelFlops, scoreLanguageModel } from "../train/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
+import { figuresText } from "./model-figures.ts";
 import { ProgressLine } from "./progress.ts";
 import { settings } from "./settings.ts";
-import { columns } from "./text.ts";
 
 export interface ConvertFlags {
   readonly with: string;
@@ -53,29 +52,22 @@ export async function convert(folder: string, flags: ConvertFlags): Promise<void
       const converted = decoder(after.config);
       await savePretrained(flags.out, { model: converted, params: after.params, tokenizer });
       const { context } = model.config;
-      const scoreOf = async (each: typeof model, weights: typeof params) => {
-        const started = performance.now();
-        const score = await scoreLanguageModel(each, weights, text.validation, {
+      const measured = await measureModels(
+        {
+          before: { model, params, text: text.validation },
+          after: { model: converted, params: after.params, text: text.validation },
+        },
+        {
           context,
           windows: flags.windows,
           signal,
-        });
-        return {
-          ...score,
-          parameters: parameterCount(weights),
-          flopsPerToken: languageModelFlops(each, context).inference,
-          tokensPerSecond: score.tokens / ((performance.now() - started) / 1000),
-        };
-      };
-      const record = {
-        method: flags.with,
-        options,
-        model: folder,
-        text: source,
-        figures,
-        before: await scoreOf(model, params),
-        after: await scoreOf(converted, after.params),
-      };
+          onProgress: (progress) => {
+            if (!flags.quiet && !signal.aborted) line.update(progress);
+          },
+        },
+      );
+      line.end();
+      const record = { method: flags.with, options, model: folder, text: source, context, figures, ...measured };
       await writeFileAtomic(join(flags.out, "conversion.json"), `${JSON.stringify(record, null, 2)}\n`);
       process.stdout.write(flags.json ? `${JSON.stringify(record, null, 2)}\n` : recordText(record, flags.out));
     } finally {
@@ -90,32 +82,18 @@ export async function convert(folder: string, flags: ConvertFlags): Promise<void
   }
 }
 
-interface Figures {
-  readonly loss: number;
-  readonly perplexity: number;
-  readonly accuracy: number;
-  readonly parameters: number;
-  readonly flopsPerToken: number;
-  readonly tokensPerSecond: number;
-}
-
-function recordText({ before, after }: { readonly before: Figures; readonly after: Figures }, out: string): string {
-  const row = (name: string, show: (figures: Figures) => string) => [name, show(before), show(after)];
+function recordText(
+  { model, before, after }: { readonly model: string; readonly before: ModelFigures; readonly after: ModelFigures },
+  out: string,
+): string {
   return [
-    columns(
-      [
-        ["", "before", "after"],
-        row("perplexity", ({ perplexity }) => perplexity.toFixed(2)),
-        row("accuracy, % of next tokens", ({ accuracy }) => (100 * accuracy).toFixed(2)),
-        row("parameters", ({ parameters }) => parameters.toLocaleString("en")),
-        row("MFLOP for a token", ({ flopsPerToken }) => (flopsPerToken / 1e6).toFixed(2)),
-        row("tokens scored a second", ({ tokensPerSecond }) => Math.round(tokensPerSecond).toLocaleString("en")),
-      ],
-      { align: ["left", "right", "right"] },
-    ),
+    figuresText([
+      { name: "before", figures: before },
+      { name: "after", figures: after },
+    ]),
     "",
     `model     ${out}`,
-    `evaluate  ${commandPrefix()} eval ${quoted(out)}`,
+    `evaluate  ${commandPrefix()} eval ${quoted(model)} ${quoted(out)}`,
     "",
   ].join("\n");
 }

@@ -186,8 +186,8 @@ function programFor(papers: Library): Command {
     .action(async (options: TrainFlags) => (await import("./train.ts")).train(options, trainArguments(options)));
 
   program
-    .command("eval <model>")
-    .description("score a model on text: perplexity, bits per byte, speed")
+    .command("eval <models...>")
+    .description("measure a model on text, or several side by side: perplexity, operations, bytes, time")
     .option("--text <name>", "a corpus by name, or a text file or folder (default: the books and speeches)")
     .addOption(
       new Option("--part <part>", "which part of the corpus")
@@ -195,12 +195,20 @@ function programFor(papers: Library): Command {
         .default("validation"),
     )
     .option("--context <n>", "positions that the model sees (default: all it has)", count)
+    .option(
+      "--stride <n>",
+      "tokens from one window to the next; fewer than the context give tokens more text before them (default: windows side by side)",
+      count,
+    )
     .option("--windows <n>", "score so many windows, spread evenly over the text (default: all)", count)
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--quiet", "no progress")
     .option("--json", "print JSON")
-    .action(async (model: string, options: EvalFlags) => (await import("./eval.ts")).evaluateModel(model, options));
+    .action(async (models: string[], options: EvalFlags) =>
+      (await import("./eval.ts")).evaluateModels(models, options),
+    );
 
   program
     .command("probe <model>")

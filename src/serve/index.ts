@@ -11,6 +11,14 @@ export {
   sampleOnHost,
   type TokenProbability,
 } from "./host-sampling.ts";
+export {
+  type DecodeCosts,
+  decodeCosts,
+  type MeasuredModel,
+  type MeasureOptions,
+  type ModelFigures,
+  measureModels,
+} from "./measure.ts";
 export { RowCaches, type RowCachesOptions } from "./row-caches.ts";
 export { checkSampling, type SampleOptions, sample } from "./sample.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server.ts";

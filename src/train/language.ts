@@ -1,11 +1,15 @@
 /** Training and scoring of language models. */
 import {
+  arange,
   argMax,
   cast,
   equal,
   flopCount,
+  greaterEqual,
   key,
   mean,
+  mul,
+  reshape,
   slice,
   sum,
   type Tensor,
@@ -23,7 +27,7 @@ import { crossEntropy } from "./losses.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { cosine, type Schedule, warmup } from "./schedules.ts";
 import { progressAt } from "./steps.ts";
-import { spreadWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
+import { spreadWindows, stridedWindows, type TokenBatch, tokenBatches } from "./token-batches.ts";
 import { totalOver } from "./total.ts";
 
 /** A model that gives logits `[batch, time, vocabulary]` of the token after each of `tokens: [batch, time]`. */
@@ -133,8 +137,15 @@ export interface ScoreLanguageOptions {
   readonly context: number;
   /** Windows that are scored at once; 16 by default. */
   readonly batch?: number;
+  /**
+   * Each window begins so many tokens after the one before, and only the tokens that none before it has scored count: a
+   * smaller stride gives tokens more text before them, at more cost. By default windows lie side by side.
+   */
+  readonly stride?: number;
   /** Score at most so many windows, spread evenly over the file; all by default. */
   readonly windows?: number;
+  /** Called after each batch with the windows that are done. */
+  readonly onProgress?: (done: number, total: number) => void;
   /** Stops between batches, once it is aborted, by rejecting with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -152,20 +163,24 @@ export interface LanguageScore {
 }
 
 /**
- * Mean cross-entropy over consecutive windows of a text, each predicted from its own beginning only. Tokens after the
- * last whole window are left out.
+ * Mean cross-entropy over windows of a text, each predicted from its own beginning only: side by side, where tokens after
+ * the last whole window are left out, or with a `stride`, where every token is scored once.
+ * Source of strides: Baevski & Auli 2019, arXiv:1809.10853, section 4.4 (sliding context windows).
  */
 export async function scoreLanguageModel<P extends Tree>(
   model: LanguageModel<P>,
   params: P,
   data: TokenFile,
-  { context, batch = 16, windows = Number.POSITIVE_INFINITY, signal }: ScoreLanguageOptions,
+  { context, stride, batch = 16, windows = Number.POSITIVE_INFINITY, signal, onProgress }: ScoreLanguageOptions,
 ): Promise<LanguageScore> {
-  const { count, batch: windowsFrom } = spreadWindows(data, { context, windows });
+  const strided = stride === undefined ? null : stridedWindows(data, { context, stride, windows });
+  const { count, batch: windowsFrom } = strided ?? spreadWindows(data, { context, windows });
   const { loss, hits } = await totalOver(
-    (weights: P, { tokens }: TokenBatch) => {
-      const scores = tokenScores(model, weights, tokens);
-      return { loss: sum(scores.losses), hits: sum(scores.hits) };
+    (weights: P, { tokens, from }: TokenBatch & { readonly from?: Tensor }) => {
+      const { losses, hits } = tokenScores(model, weights, tokens);
+      const counts = from ? cast(greaterEqual(arange(context, "int32"), reshape(from, [-1, 1])), losses.dtype) : null;
+      const total = (x: Tensor): Tensor => sum(counts ? mul(x, counts) : x);
+      return { loss: total(losses), hits: total(hits) };
     },
     params,
     {
@@ -173,9 +188,10 @@ export async function scoreLanguageModel<P extends Tree>(
       piece: Math.min(batch, count),
       batch: windowsFrom,
       ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress } : {}),
     },
   );
-  const tokens = count * context;
+  const tokens = strided?.scored ?? count * context;
   const nats = Number(loss.data[0]) / tokens;
   return { loss: nats, perplexity: Math.exp(nats), accuracy: Number(hits.data[0]) / tokens, tokens };
 }

@@ -87,6 +87,53 @@ export function evaluationWindows(file: TokenFile, context: number): EvaluationW
   };
 }
 
+/** Windows that lie over each other, so that tokens have others before them. */
+export interface StridedWindows {
+  readonly count: number;
+  /** Tokens that are scored in all. */
+  readonly scored: number;
+  /** Windows `start` to before `start + size`; of each only the predictions from place `from`, int32 `[windows]`, on count. */
+  batch(start: number, size: number): TokenBatch & { readonly from: Tensor };
+}
+
+/**
+ * Windows of `context` predicted tokens, each `stride` further than the one before, of which the predictions that those
+ * before it have made do not count: every token after the first is scored once, with at least `context - stride` tokens
+ * before it but for those of the first window. The last window ends at the end of the text. With `windows`, at most so
+ * many of them, spread evenly. Throws one sentence if the text is shorter than a window or the stride is out of range.
+ */
+export function stridedWindows(
+  file: TokenFile,
+  {
+    context,
+    stride,
+    windows = Number.POSITIVE_INFINITY,
+  }: { readonly context: number; readonly stride: number; readonly windows?: number },
+): StridedWindows {
+  checkLength(file, context);
+  if (!Number.isInteger(stride) || stride < 1 || stride > context)
+    throw new RangeError(`tokens: stride must be a whole number from 1 to the context of ${context}, got ${stride}`);
+  const last = file.length - 1 - context;
+  const all = Math.ceil(last / stride) + 1;
+  const count = Math.min(all, windows);
+  const startOf = (window: number): number => Math.min(window * stride, last);
+  const numberOf = (i: number): number => Math.floor((i * all) / count);
+  const fromOf = (window: number): number => (window === 0 ? 0 : startOf(window - 1) + context - startOf(window));
+  let scored = 0;
+  for (let i = 0; i < count; i++) scored += context - fromOf(numberOf(i));
+  return {
+    count,
+    scored,
+    batch: (start, size) => {
+      const chosen = Array.from({ length: size }, (_, i) => numberOf(start + i));
+      return {
+        tokens: tensor(windowsAt(file, chosen.map(startOf), context), { shape: [size, context + 1] }),
+        from: tensor(Int32Array.from(chosen, fromOf)),
+      };
+    },
+  };
+}
+
 /** Windows spread evenly over a text, as examples of `totalOver`. */
 export interface SpreadWindows {
   readonly count: number;
