@@ -233,7 +233,7 @@ function programFor(papers: Library): Command {
   program
     .command("convert <model>")
     .description("change a trained model and write it with a record: quality, operations and speed before and after")
-    .requiredOption("--with <method>", "moefication, slice, low-rank, merge, deepen or excise")
+    .requiredOption("--with <method>", "moefication, factor, slice, fuse, low-rank, merge, deepen or excise")
     .requiredOption("--out <folder>", "folder of the converted model")
     .option(
       "--text <name>",

@@ -3,6 +3,7 @@
 export { type Activity, type ActivityOptions, countActivity, isOnOff, unitsOf } from "./activity.ts";
 export { agglomerativeClusters, cosineDistances } from "./agglomerative.ts";
 export { type BleuOptions, type BleuScore, bleu } from "./bleu.ts";
+export { type BlockDependencyOptions, blockDependency, windowDependency } from "./block-dependency.ts";
 export {
   coherence,
   type DistributionalOptions,

@@ -2,12 +2,28 @@
 export { type RecordedInputs, type RecordOptions, recordFfnInputs } from "./calibrate.ts";
 export { deepenFfns, insertIdentityLayer } from "./deepen.ts";
 export { type DistillOptions, distillFactored, type LearnerKind, learnerKinds } from "./distill.ts";
+export {
+  type DropAttentionOptions,
+  type DroppedAttention,
+  dropAttention,
+  type WithoutAttention,
+} from "./drop-attention.ts";
 export { type ExcisedLayer, exciseDeadNeurons, exciseNeurons } from "./excise.ts";
 export { type BlockParams, contiguousGroups, cutIntoExperts, unitKeys } from "./experts.ts";
 export { type FactoredLayer, factorFigures } from "./factor-figures.ts";
 export { type FactorOptions, factorFfns, type SliceKind, sliceKinds } from "./factor-llm.ts";
 export { factorizeFfns, mergeFfns, truncatedSvd } from "./factorize.ts";
+export {
+  type ChooseRunsOptions,
+  chooseRuns,
+  type Fused,
+  type FuseModelOptions,
+  type FusionFigures,
+  fuseModel,
+  heal,
+} from "./ffn-fusion.ts";
 export { foldNorms } from "./fold-norms.ts";
+export { blocksSideBySide, type FfnRun, ffnRuns, ffnsSideBySide, fuseFfnRun, withoutFfns } from "./fuse.ts";
 export {
   balancedKMeans,
   coactivationGroups,
@@ -41,3 +57,4 @@ export {
   slicedPerplexity,
   sliceStream,
 } from "./slice.ts";
+export type { Place } from "./sublayers.ts";

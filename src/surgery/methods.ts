@@ -9,6 +9,7 @@ import { exciseDeadNeurons } from "./excise.ts";
 import { factorFigures } from "./factor-figures.ts";
 import { factorFfns, sliceKinds } from "./factor-llm.ts";
 import { factorizeFfns, mergeFfns } from "./factorize.ts";
+import { fuseModel } from "./ffn-fusion.ts";
 import { moefy, splitKinds } from "./moefication.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
 import { rotations, sliceStream } from "./slice.ts";
@@ -119,6 +120,30 @@ export const conversions: { readonly [name: string]: Method } = {
     ...mergeFfns(model),
     figures: {},
   })),
+  fuse: method(
+    "attention dropped where it is missed least, runs of feed-forward layers fused to wide ones, healed by distillation",
+    {
+      attentions: z.int().min(0).default(2),
+      longest: z.int().min(2).optional(),
+      shortest: z.int().min(2).default(2),
+      last: z.enum(["keep", "fuse"]).default("keep"),
+      sideBySide: z.int().min(0).default(0),
+      windows: count.default(16),
+      steps: z.int().min(0).default(0),
+      batch: count.default(8),
+      rate: z.number().positive().default(5e-4),
+      seed: z.int().min(0).default(0),
+    },
+    async (model, { last, longest, ...options }, context) => {
+      const { figures, ...converted } = await fuseModel(model, {
+        ...options,
+        ...context,
+        ...(longest === undefined ? {} : { longest }),
+        last: last === "fuse",
+      });
+      return { ...converted, figures: { ...figures } };
+    },
+  ),
   slice: method(
     "the stream cut to its principal directions, which makes every matrix on it smaller (SliceGPT)",
     {

@@ -74,6 +74,29 @@ export function putTogether(
   return { config: { ...config, blocks: list }, params: { ...params, blocks: stored, shared } };
 }
 
+/** The model without some sublayers. What stood beside one that is gone reads what that one read. */
+export function leaveOut(
+  model: ConfiguredDecoder,
+  blocks: readonly (readonly OwnedSublayer[])[],
+  gone: (place: Place) => boolean,
+): ConfiguredDecoder {
+  const left = blocks.map((block, b) => {
+    const names = namesOf(block.map(({ sublayer }) => sublayer));
+    const list: OwnedSublayer[] = [];
+    let inherited: Sublayer["beside"] | null = null;
+    for (const [i, owned] of block.entries()) {
+      const { beside = false } = owned.sublayer;
+      const own: Sublayer["beside"] =
+        inherited === "block" || (inherited !== null && beside === true) ? inherited : beside;
+      const isGone = gone({ block: b, name: names[i] as string });
+      inherited = isGone ? own : null;
+      if (!isGone) list.push(own === beside ? owned : { ...owned, sublayer: { ...owned.sublayer, beside: own } });
+    }
+    return list;
+  });
+  return putTogether(model, left);
+}
+
 /** The same sublayer with weights of its own. */
 export function unshared({ shared: _, ...sublayer }: Sublayer): Sublayer {
   return sublayer as Sublayer;

@@ -4,6 +4,7 @@ export { type CompareArmsOptions, type ComparedArm, compareArms } from "./arms.t
 export { type IndexBatch, indexBatches } from "./batches.ts";
 export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";
+export { type DistillLanguageOptions, distillLanguageModel } from "./distill.ts";
 export { DivergedError } from "./diverged.ts";
 export { type FitOptions, type FitResult, fit } from "./fit.ts";
 export { type GraphImages, imagesInGraph, indexRange, type LabelledRows } from "./images.ts";
@@ -43,7 +44,14 @@ export {
   type TrainLoopOptions,
   trainLoop,
 } from "./loop.ts";
-export { accuracy, type CrossEntropyOptions, crossEntropy, meanSquaredError, type Reduction } from "./losses.ts";
+export {
+  accuracy,
+  type CrossEntropyOptions,
+  crossEntropy,
+  klDivergence,
+  meanSquaredError,
+  type Reduction,
+} from "./losses.ts";
 export { type Match, type MatchOptions, matchBudget } from "./match.ts";
 export * from "./operators/index.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";

@@ -4,6 +4,7 @@ import {
   argMax,
   cast,
   equal,
+  exp,
   logSoftmax,
   mean,
   mul,
@@ -12,6 +13,7 @@ import {
   type Shape,
   square,
   squeeze,
+  stopGradient,
   sub,
   sum,
   type Tensor,
@@ -50,6 +52,29 @@ export function crossEntropy(
   const correct = squeeze(takeAlong(logp, reshape(labels, [labels.size, 1]), { axis: 1 }), 1);
   const chosen = smoothing === 0 ? correct : add(mul(correct, 1 - smoothing), mul(mean(logp, { axis: 1 }), smoothing));
   return reduce("crossEntropy", neg(chosen), labels.shape, reduction);
+}
+
+/**
+ * Divergence of predictions from those of a teacher, `KL(p‖q) = Σ p·(log p - log q)` with `p = softmax(teacher/T)` and
+ * `q = softmax(student/T)`, times T² so that its gradients do not shrink with the temperature T (1 by default). Both
+ * `[..., classes]`; the mean over all predictions, a scalar, by default. No gradient flows to the teacher.
+ * Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2.
+ */
+export function klDivergence(
+  teacher: Tensor,
+  student: Tensor,
+  { temperature = 1, reduction = "mean" }: { readonly temperature?: number; readonly reduction?: Reduction } = {},
+): Tensor {
+  if (teacher.shape.join() !== student.shape.join() || teacher.rank === 0)
+    throw new RangeError(
+      `klDivergence: expected logits of one shape [..., classes], got [${teacher.shape.join(", ")}] and [${student.shape.join(", ")}]`,
+    );
+  if (!(temperature > 0)) throw new RangeError(`klDivergence: temperature must be above 0, got ${temperature}`);
+  const classes = teacher.shape.at(-1) as number;
+  const logs = (logits: Tensor): Tensor => logSoftmax(reshape(mul(logits, 1 / temperature), [-1, classes]));
+  const wanted = logs(stopGradient(teacher));
+  const losses = mul(sum(mul(exp(wanted), sub(wanted, logs(student))), { axis: 1 }), temperature ** 2);
+  return reduce("klDivergence", losses, teacher.shape.slice(0, -1), reduction);
 }
 
 /** Squared difference, `(x - y)²`, of two tensors of one shape; its mean over all elements, a scalar, by default. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile, grad, key, mean, type Tensor, tensor, toNested } from "../../src/array/index.ts";
-import { accuracy, compileSteps, crossEntropy, meanSquaredError } from "../../src/train/index.ts";
+import { accuracy, compileSteps, crossEntropy, klDivergence, meanSquaredError } from "../../src/train/index.ts";
 import { distance, gradientError, matrix, softmaxRow } from "../nn/reference.ts";
 
 const logits = matrix(6, 4, 1).map((row) => row.map((x) => 5 * x));
@@ -81,6 +81,48 @@ describe("crossEntropy", () => {
     expect(() => crossEntropy(x, ids, { reduction: "max" as "mean" })).toThrow(
       'crossEntropy: reduction must be "mean", "sum" or "none", got "max"',
     );
+  });
+});
+
+describe("klDivergence", () => {
+  const other = matrix(6, 4, 9).map((row) => row.map((x) => 3 * x));
+  const expected = (t: number): number[] =>
+    logits.map((row, i) => {
+      const [p, q] = [row, other[i] as number[]].map((list) => softmaxRow(list.map((x) => x / t))) as [
+        number[],
+        number[],
+      ];
+      return t ** 2 * p.reduce((sum, value, c) => sum + value * Math.log(value / (q[c] as number)), 0);
+    });
+
+  it.each([1, 4])(
+    "agrees with plain JavaScript at temperature %d, and is 0 for equal predictions",
+    async (temperature) => {
+      const run = compile((p: Tensor, q: Tensor) => [
+        klDivergence(p, q, { temperature }),
+        klDivergence(p, q, { temperature, reduction: "none" }),
+        klDivergence(p, p, { temperature }),
+      ]);
+      const [mean, each, none] = (await run(tensor(logits), tensor(other))) as [Tensor, Tensor, Tensor];
+      expect(distance(mean.data, [total(expected(temperature)) / 6])).toBeLessThan(1e-5);
+      expect(distance(each.data, expected(temperature))).toBeLessThan(1e-5);
+      expect(Math.abs(Number(none.data[0]))).toBeLessThan(1e-6);
+    },
+  );
+
+  it("has the gradient of central differences for the student, and none for the teacher", async () => {
+    const student = await gradientError(
+      (q: Tensor) => klDivergence(tensor(logits, { dtype: "float64" }), q),
+      tensor(other, { dtype: "float64" }),
+    );
+    expect(student).toBeLessThan(1e-6);
+    const teacher = await compile(grad((p: Tensor) => klDivergence(p, tensor(other))))(tensor(logits));
+    expect(Array.from(teacher.data, Number).every((g) => g === 0)).toBe(true);
+  });
+
+  it("names shapes that differ, and temperatures that mean nothing", () => {
+    expect(() => klDivergence(tensor(logits), tensor([1, 2, 3, 4]))).toThrow("got [6, 4] and [4]");
+    expect(() => klDivergence(tensor(logits), tensor(other), { temperature: 0 })).toThrow("above 0, got 0");
   });
 });
 
