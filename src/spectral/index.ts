@@ -2,7 +2,10 @@
 export { complexProduct } from "./complex.ts";
 export { type FftConvolutionOptions, fftConvolution } from "./convolution.ts";
 export { type DctOptions, dct, idct } from "./cosine.ts";
+export { type FftLog, type FftLogOptions, fftLog } from "./fftlog.ts";
+export { type ComplexNumber, logGamma } from "./gamma.ts";
 export { dot, multiply, multiplyTransposed, parity, rank, span } from "./gf2.ts";
+export { hashedNormal } from "./hashed-normal.ts";
 export { legendreFunctions } from "./legendre.ts";
 export { type Bins, densityEvolutionThreshold, peel } from "./peeling.ts";
 export {
