@@ -251,7 +251,7 @@ export default paper({
     },
   },
   seeds: { smoke: 1, small: 3, full: 5 },
-  next: ["probe fourward-4m --only geometry"],
+  next: ["probe fourward-4m --probes geometry"],
   async run(context) {
     const zoos = await measureZoos(context);
     drawZoos(context, zoos);

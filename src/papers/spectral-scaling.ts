@@ -4,6 +4,7 @@ import { type Decoder, decoder, type FfnConfig } from "../models/index.ts";
 import {
   type ActivationSpectrum,
   activationSpectra,
+  decayOf,
   effectiveDimension,
   hiddenUnits,
   participationRatio,
@@ -249,19 +250,11 @@ function drawSpectra(figure: StudyContext["figure"], compared: LanguageCompariso
     title: "GELU: shares of variance by component",
     caption: "The middle layer of the first seed, trained.",
     x: { label: "component", log: true },
-    y: { label: "share of the variance", log: true },
+    y: { label: "% of the variance", log: true },
     series: arms.map(([name, { outcomes }]) => {
       const { trained } = (outcomes[0] as (typeof outcomes)[number]).examined;
       const { eigenvalues } = trained[Math.floor(trained.length / 2)] as Layers[number];
-      const total = eigenvalues.reduce((sum, v) => sum + v, 0);
-      // As many points as a logarithmic axis shows.
-      const ranks = [...new Set(Array.from({ length: 60 }, (_, i) => Math.round(eigenvalues.length ** (i / 59))))];
-      return {
-        name,
-        points: ranks
-          .map((rank) => ({ x: rank, y: (eigenvalues[rank - 1] as number) / total }))
-          .filter(({ y }) => y > 1e-9),
-      };
+      return { name, points: decayOf(eigenvalues) };
     }),
   });
 }
@@ -348,7 +341,7 @@ export default paper({
     },
   },
   seeds: { smoke: 1, small: 3, full: 5 },
-  next: ["probe fourward-4m --only spectra"],
+  next: ["probe fourward-4m --probes spectra"],
   async run(context) {
     const compared = await measureModels(context);
     draw(context, compared);

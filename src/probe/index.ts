@@ -57,6 +57,7 @@ export {
   pcaResponse,
 } from "./feature-response.ts";
 export { compression, effectiveDimension, extrapolatedDimension, type SampledDimension } from "./geometry.ts";
+export { type GeometryOptions, probeGeometry } from "./geometry-probe.ts";
 export { chosenFfns, layerLabel } from "./layers.ts";
 export {
   deadNeurons,
@@ -102,7 +103,8 @@ export {
   usageEntropy,
 } from "./routing.ts";
 export { linearCka, localNeighborhoodSimilarity, type NeighborhoodOptions } from "./similarity.ts";
-export { type ActivationSpectrum, activationSpectra, hiddenUnits } from "./spectra.ts";
+export { type ActivationSpectraOptions, type ActivationSpectrum, activationSpectra, hiddenUnits } from "./spectra.ts";
+export { decayOf, probeSpectra, type SpectraOptions, spectrumPoints } from "./spectra-probe.ts";
 export {
   componentsFor,
   participationRatio,

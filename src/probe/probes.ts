@@ -4,7 +4,9 @@ import { checked } from "../data/checked.ts";
 import type { TokenFile } from "../data/index.ts";
 import type { Decoder, DecoderParams, TensorToWrite, Tokenizer } from "../models/index.ts";
 import type { Figure, Table } from "../report/index.ts";
+import { probeGeometry } from "./geometry-probe.ts";
 import { probeNeurons } from "./neurons-probe.ts";
+import { probeSpectra, spectrumPoints } from "./spectra-probe.ts";
 import { probeVocabulary } from "./vocabulary-probe.ts";
 
 /** What a probe looks at. */
@@ -87,6 +89,27 @@ export const probes: { readonly [name: string]: Probe } = {
       seed: z.int().min(0).default(0),
     },
     probeVocabulary,
+  ),
+  spectra: probe(
+    {
+      title: "Spectra",
+      about: "how many dimensions of each feed-forward layer its activations fill",
+      caution:
+        "Ranks are those of this text: text of one kind fills fewer dimensions than a model has. They grow with the number of tokens until there are many more of them than dimensions. A rank of a hundred means that as many equally strong directions would spread the variance as evenly, not that the other directions are unused.",
+    },
+    { at: z.enum(spectrumPoints).default("hidden") },
+    probeSpectra,
+  ),
+  geometry: probe(
+    {
+      title: "Geometry",
+      about:
+        "dimensions of the stream from layer to layer, and what is lost with noise on the last features or fewer of them",
+      caution:
+        "A few features of large variance make a dimension small whatever the others do. Positions of one window are alike, so that tokens are worth fewer than their number. Noise in all directions raises the dimension while it takes the predictions: which way the dimension moves is the noise's doing, not a measure of quality.",
+    },
+    { share: z.number().gt(0).max(1).default(0.95), interventions: z.boolean().default(true) },
+    probeGeometry,
   ),
 };
 

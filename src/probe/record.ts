@@ -51,10 +51,14 @@ function piecesOf(model: Decoder, text: TokenFile, options: OverTextOptions) {
 
 /** `measure` of what is seen in a batch, as a function of parameters and windows. */
 const measured =
-  <N extends string, R extends Tree>(model: Decoder, names: readonly N[], measure: (seen: SeenText<N>) => R) =>
+  <N extends string, R extends Tree>(
+    model: Decoder,
+    names: readonly N[],
+    measure: (seen: SeenText<N>, params: DecoderParams) => R,
+  ) =>
   (params: DecoderParams, { tokens: windows }: TokenBatch): R => {
     const [tokens, targets] = inputsAndTargets(windows);
-    return measure({ activations: observe(model, params, tokens, names), tokens, targets });
+    return measure({ activations: observe(model, params, tokens, names), tokens, targets }, params);
   };
 
 /**
@@ -66,7 +70,7 @@ export async function* overText<N extends string, R extends Tree>(
   params: DecoderParams,
   text: TokenFile,
   names: readonly N[],
-  measure: (seen: SeenText<N>) => R,
+  measure: (seen: SeenText<N>, params: DecoderParams) => R,
   options: OverTextOptions = {},
 ): AsyncGenerator<R> {
   const pieces = eachPiece(measured(model, names, measure), params, piecesOf(model, text, options));
@@ -79,7 +83,7 @@ export const totalOverText = <N extends string, R extends Tree>(
   params: DecoderParams,
   text: TokenFile,
   names: readonly N[],
-  measure: (seen: SeenText<N>) => R,
+  measure: (seen: SeenText<N>, params: DecoderParams) => R,
   options: OverTextOptions = {},
 ): Promise<R> => totalOver(measured(model, names, measure), params, piecesOf(model, text, options));
 

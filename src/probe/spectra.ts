@@ -20,6 +20,11 @@ export interface ActivationSpectrum {
   readonly eigenvalues: Float64Array;
 }
 
+export interface ActivationSpectraOptions extends OverTextOptions {
+  /** Called after the eigenvalues of each activation with the activations that are done. */
+  readonly onSpectrum?: (done: number, total: number) => void;
+}
+
 /** Sums of products that are gathered in one pass over the text, in numbers: half a gibibyte of them. */
 const MOST = 2 ** 26;
 
@@ -34,7 +39,7 @@ export async function activationSpectra(
   params: DecoderParams,
   text: TokenFile,
   names: readonly string[],
-  options: OverTextOptions = {},
+  { onSpectrum, ...options }: ActivationSpectraOptions = {},
 ): Promise<readonly ActivationSpectrum[]> {
   const spectra: ActivationSpectrum[] = [];
   for (const group of groupsOf(model, names)) {
@@ -51,6 +56,9 @@ export async function activationSpectra(
     for (const name of group) {
       options.signal?.throwIfAborted();
       spectra.push(spectrumOf(name, totals[name] as Moments));
+      onSpectrum?.(spectra.length, names.length);
+      // Eigenvalues keep the processor to themselves: a moment for Ctrl-C to arrive.
+      await new Promise(setImmediate);
     }
   }
   return spectra;
