@@ -1,5 +1,14 @@
 /** Data sets, batches, and files that survive crashes. */
 export { type Availability, cacheFolder, checkDataFiles, loadDataFile } from "./cache.ts";
+export {
+  type CoastlineScale,
+  coastlinesAvailable,
+  fibonacciLattice,
+  type Land,
+  landOf,
+  loadLand,
+  spherePoints,
+} from "./coastlines.ts";
 export type { DownloadOptions } from "./download.ts";
 export { type FileData, fileError, type JsonlWriter, jsonlWriter, sha256File, writeFileAtomic } from "./files.ts";
 export { type IdxArray, parseIdx, readIdx } from "./idx.ts";

@@ -93,6 +93,7 @@ export {
   type UnitRouterParams,
   unitSums,
 } from "./ffn/unit-routers.ts";
+export * from "./fields/index.ts";
 export {
   constantOf,
   type Fans,

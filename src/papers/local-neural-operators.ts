@@ -75,9 +75,9 @@ const settings: Readonly<Record<Scale, Setting>> = {
     width: 16,
     modes: 8,
     layers: 3,
-    steps: 400,
+    steps: 240,
     batch: 8,
-    rates: [4e-3, 12e-3],
+    rates: [3e-3, 8e-3, 2e-2],
     rollout: 8,
   },
   full: {
@@ -154,7 +154,7 @@ function armsOf({ size, width, modes, layers }: Setting) {
     "with integral kernels": { layer: model({ ...global, integral }) },
     "with both": { layer: both },
     "FNO, as many parameters as both": { layer: model(global, value) },
-    "ordinary convolutions": { layer: model({ pixels: 5 }) },
+    "ordinary convolutions": { layer: model({ pixels: 3 }) },
   } satisfies Record<string, OperatorArm>;
 }
 
