@@ -1,6 +1,6 @@
 /** Checkpoints in one safetensors file or in several with an index, as the Hugging Face layout has them. */
 import { existsSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { checked } from "../data/checked.ts";
@@ -20,7 +20,8 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
  */
 export async function openWeights(folder: string): Promise<Safetensors> {
   const index = join(folder, INDEX);
-  if (existsSync(join(folder, SINGLE)) || !existsSync(index)) return openSafetensors(join(folder, SINGLE));
+  if (existsSync(join(folder, SINGLE))) return openSafetensors(join(folder, SINGLE));
+  if (!existsSync(index)) return openSafetensors(join(folder, await onlyFile(folder)));
   const text = await readFile(index, "utf8").catch((error: unknown) => {
     throw fileError("read", index, error);
   });
@@ -61,6 +62,25 @@ export async function openWeights(folder: string): Promise<Safetensors> {
     bytes: async (tensor, range) => fileOf(tensor).bytes(tensor, range),
     close,
   };
+}
+
+/** The one safetensors file of a folder, whatever its name; throws one sentence that says what there is instead. */
+async function onlyFile(folder: string): Promise<string> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw fileError("read", folder, error);
+  });
+  const found = names.filter((name) => name.endsWith(".safetensors"));
+  if (found.length === 1) return found[0] as string;
+  if (found.length > 1)
+    throw new Error(
+      `read ${folder}: there are ${found.length} safetensors files and no ${INDEX} that says which tensor is where; get that file too`,
+    );
+  const pickled = names.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
+  throw new Error(
+    pickled === undefined
+      ? `read ${folder}: there is no ${SINGLE} in it; is it the folder of a model?`
+      : `read ${folder}: its weights are in ${pickled}, a pickle, which can hold programs and is not read here; save it as safetensors (model.save_pretrained of transformers does) or get a revision that has ${SINGLE}`,
+  );
 }
 
 /**

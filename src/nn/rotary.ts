@@ -37,8 +37,11 @@ export interface RotaryOptions {
 
 /**
  * Slower rotations for contexts longer than those of training. `linear` divides all frequencies by `factor`; `llama3` only
- * those of wavelengths beyond `context/low`, and those between `context/high` and that in part.
- * Sources: Chen et al. 2023, arXiv:2306.15595; Grattafiori et al. 2024 (Llama 3), arXiv:2407.21783.
+ * those of wavelengths beyond `context/low`, and those between `context/high` and that in part; `yarn` those of pairs that
+ * turn less than `slow` times in `context` positions, those up to `fast` times in part, in proportion to the number of the
+ * pair, and multiplies what is turned by `magnitude`.
+ * Sources: Chen et al. 2023, arXiv:2306.15595; Grattafiori et al. 2024 (Llama 3), arXiv:2407.21783; Peng et al. 2023 (YaRN),
+ * arXiv:2309.00071.
  */
 export type RotaryScaling =
   | { readonly kind: "linear"; readonly factor: number }
@@ -49,12 +52,35 @@ export type RotaryScaling =
       readonly context: number;
       readonly low: number;
       readonly high: number;
+    }
+  | {
+      readonly kind: "yarn";
+      readonly factor: number;
+      /** Positions of training. */
+      readonly context: number;
+      readonly fast: number;
+      readonly slow: number;
+      readonly magnitude: number;
+      /** Whether the numbers of the first and last pair in between are rounded outwards. */
+      readonly rounded: boolean;
     };
 
-function scaled(frequency: number, scaling: RotaryScaling | undefined): number {
+/** The angle between positions of a pair of features, of which there are `half`. */
+function frequencyOf(pair: number, half: number, base: number, scaling: RotaryScaling | undefined): number {
+  const frequency = base ** (-pair / half);
   if (!scaling) return frequency;
   const slow = frequency / scaling.factor;
   if (scaling.kind === "linear") return slow;
+  if (scaling.kind === "yarn") {
+    const { fast, context, rounded } = scaling;
+    const pairThatTurns = (times: number): number =>
+      (half * Math.log(context / (times * 2 * Math.PI))) / Math.log(base);
+    const [from, to] = [pairThatTurns(fast), pairThatTurns(scaling.slow)];
+    const first = Math.max(0, rounded ? Math.floor(from) : from);
+    const last = Math.min(2 * half - 1, rounded ? Math.ceil(to) : to);
+    const share = Math.min(1, Math.max(0, (pair - first) / (last === first ? 0.001 : last - first)));
+    return share * slow + (1 - share) * frequency;
+  }
   const turns = (scaling.context * frequency) / (2 * Math.PI);
   const share = Math.min(1, Math.max(0, (turns - scaling.low) / (scaling.high - scaling.low)));
   return slow + share * (frequency - slow);
@@ -88,8 +114,12 @@ export function rotary(
     throw new RangeError(
       `rotary: expected an offset that is a scalar or [${x.shape[0]}], got [${offset.shape.join(", ")}]`,
     );
-  const table = angles(time, half, (i) => scaled(base ** (-i / half), scaling), offset, x.rank);
-  const [c, s] = [cast(table.cos, x.dtype), cast(table.sin, x.dtype)];
+  const table = angles(time, half, (i) => frequencyOf(i, half, base, scaling), offset, x.rank);
+  const magnitude = scaling?.kind === "yarn" ? scaling.magnitude : 1;
+  const [c, s] = [table.cos, table.sin].map((t) => cast(magnitude === 1 ? t : mul(t, magnitude), x.dtype)) as [
+    Tensor,
+    Tensor,
+  ];
   const turn = (a: Tensor, b: Tensor): [Tensor, Tensor] => [sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))];
   if (pairs === "halves") {
     const cut = (from: number): Tensor => slice(x, { starts: [from], stops: [from + half], axes: [-1] });

@@ -7,13 +7,13 @@ export interface TextModel {
   readonly model: Decoder;
   readonly params: DecoderParams;
   readonly tokenizer: Tokenizer;
-  /** Where texts begin and end; by default they end at the tokenizer's end of text. */
+  /** Where texts begin and end; by default as the tokenizer says. */
   readonly special?: Pick<SpecialTokens, "begin" | "ends">;
 }
 
 /** Tokens that end what a model says. */
 export const endsOf = ({ tokenizer, special }: Pick<TextModel, "tokenizer" | "special">): readonly number[] =>
-  special?.ends ?? (tokenizer.endOfText === null ? [] : [tokenizer.endOfText]);
+  special?.ends ?? tokenizer.ends;
 
 export interface GenerateTextOptions extends Omit<GenerateOptions, "stopTokens"> {
   /** Texts that end it; they are not given out. */
@@ -61,7 +61,7 @@ export async function* generateTexts(
   });
   const writers = starts.map((start) => {
     const limit = Math.min(options.maxTokens, context - start.length);
-    return new TextWriter(model.tokenizer, { stop, limit });
+    return new TextWriter(model.tokenizer, { stop, limit, after: start });
   });
   const finished = (row: number, piece: TextPiece) =>
     piece.finish && options.signal?.aborted ? { row, ...piece, finish: "length" as const } : { row, ...piece };
@@ -84,8 +84,8 @@ export function promptTokens(
   prompt: string,
 ): number[] {
   const tokens = [...tokenizer.encode(prompt)];
-  const begin = special?.begin ?? null;
-  if (begin !== null && tokens[0] !== begin) tokens.unshift(begin);
+  const begin = special ? [special.begin ?? []].flat() : tokenizer.beginning;
+  if (begin.some((token, i) => tokens[i] !== token)) tokens.unshift(...begin);
   if (tokens.length > 0) return tokens;
   if (tokenizer.endOfText === null) throw new RangeError("generate: this model needs a prompt that is not empty");
   return [tokenizer.endOfText];
@@ -96,6 +96,8 @@ export interface TextWriterOptions {
   readonly stop: readonly string[];
   /** Tokens at most. */
   readonly limit: number;
+  /** Tokens before them, which may say whether a space stands between. */
+  readonly after?: readonly number[];
 }
 
 /**
@@ -110,8 +112,8 @@ export class TextWriter {
   #tokens = 0;
   #isDone = false;
 
-  constructor(tokenizer: Tokenizer, { stop, limit }: TextWriterOptions) {
-    this.#decoding = new TextDecoding(tokenizer);
+  constructor(tokenizer: Tokenizer, { stop, limit, after = [] }: TextWriterOptions) {
+    this.#decoding = new TextDecoding(tokenizer, after.slice(-4));
     this.#stop = stop;
     this.#limit = limit;
   }
@@ -157,14 +159,16 @@ export class TextWriter {
  */
 class TextDecoding {
   readonly #tokenizer: Tokenizer;
-  readonly #tokens: number[] = [];
+  readonly #tokens: number[];
   #text = "";
   /** Tokens from here on are decoded; those before `#told` have given their text. */
   #from = 0;
-  #told = 0;
+  #told: number;
 
-  constructor(tokenizer: Tokenizer) {
+  constructor(tokenizer: Tokenizer, after: readonly number[]) {
     this.#tokenizer = tokenizer;
+    this.#tokens = [...after];
+    this.#told = after.length;
   }
 
   /** All text that no later token can change. */

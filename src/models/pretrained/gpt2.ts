@@ -1,10 +1,9 @@
 /** GPT-2 in the Hugging Face layout. */
 import { z } from "zod";
 import { checked } from "../../data/checked.ts";
-import type { ActivationName } from "../../nn/index.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationNamesOf, activationOf, norm, usualParts } from "./parts.ts";
+import { activationField, activationSchema, norm, ownHead, usualParts } from "./parts.ts";
 
 const count = z.int().min(1);
 const fieldsSchema = z.object({
@@ -14,10 +13,12 @@ const fieldsSchema = z.object({
   n_layer: z.int().min(0),
   n_head: count,
   n_inner: count.nullish(),
-  activation_function: z.enum(activationNamesOf).default("gelu_new"),
+  activation_function: activationSchema.default("geluTanh"),
   layer_norm_epsilon: z.number().positive().default(1e-5),
-  tie_word_embeddings: z.literal(true).default(true),
+  tie_word_embeddings: z.boolean().default(true),
+  scale_attn_weights: z.literal(true).default(true),
   scale_attn_by_inverse_layer_idx: z.literal(false).default(false),
+  add_cross_attention: z.literal(false).default(false),
 });
 
 /** Dense attention blocks with biases, learned positions and tied embeddings. Source: Radford et al. 2019. */
@@ -32,7 +33,7 @@ export const gpt2: Architecture = {
         ffn: {
           kind: "dense",
           hidden: fields.n_inner ?? 4 * fields.n_embd,
-          activation: activationOf[fields.activation_function] as ActivationName,
+          activation: fields.activation_function,
         },
       },
     ];
@@ -42,6 +43,7 @@ export const gpt2: Architecture = {
       width: fields.n_embd,
       positions: "learned",
       eps: fields.layer_norm_epsilon,
+      tied: fields.tie_word_embeddings,
       blocks: Array.from({ length: fields.n_layer }, () => block),
     };
   },
@@ -62,7 +64,7 @@ export const gpt2: Architecture = {
       resid_pdrop: config.dropout,
       embd_pdrop: config.dropout,
       attn_pdrop: 0,
-      tie_word_embeddings: true,
+      tie_word_embeddings: config.tied,
       scale_attn_weights: true,
     };
   },
@@ -71,6 +73,7 @@ export const gpt2: Architecture = {
     { name: "wpe.weight", paths: ["positions.weight"] },
     ...config.blocks.flatMap((_, i) => blockWeights(`h.${i}.`, `blocks.${i}.`)),
     ...norm("ln_f", "norm", { bias: true }),
+    ...ownHead("lm_head.weight", config),
   ],
 };
 

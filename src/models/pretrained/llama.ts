@@ -1,61 +1,32 @@
 /** Llama, Mistral, Qwen2 and Qwen3 in the Hugging Face layout: one form with few differences. */
 import { z } from "zod";
 import { checked } from "../../data/checked.ts";
-import type { ActivationName, RotaryScaling } from "../../nn/index.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { DecoderConfig } from "../transformer/decoder.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationNamesOf, activationOf, linear, norm, usualParts } from "./parts.ts";
+import { activationField, activationSchema, linear, norm, ownHead, usualParts } from "./parts.ts";
+import { ropeFields, ropeOf, scalingFields } from "./rope.ts";
 
 const count = z.int().min(1);
 const positive = z.number().positive();
-const scalingSchema = z.union([
-  z.object({ rope_type: z.literal("default") }).transform(() => null),
-  z
-    .object({ rope_type: z.literal("linear"), factor: positive })
-    .transform(({ factor }): RotaryScaling => ({ kind: "linear", factor })),
-  z
-    .object({
-      rope_type: z.literal("llama3"),
-      factor: positive,
-      original_max_position_embeddings: count,
-      low_freq_factor: positive,
-      high_freq_factor: positive,
-    })
-    .transform(
-      (s): RotaryScaling => ({
-        kind: "llama3",
-        factor: s.factor,
-        context: s.original_max_position_embeddings,
-        low: s.low_freq_factor,
-        high: s.high_freq_factor,
-      }),
-    ),
-]);
 const fieldsSchema = z.object({
   vocab_size: count,
-  max_position_embeddings: count,
+  ...ropeFields,
   hidden_size: count,
   intermediate_size: count,
   num_hidden_layers: z.int().min(0),
   num_attention_heads: count,
   num_key_value_heads: count.nullish(),
   head_dim: count.nullish(),
-  hidden_act: z.enum(activationNamesOf).default("silu"),
+  hidden_act: activationSchema.default("silu"),
   rms_norm_eps: positive.default(1e-6),
-  rope_theta: positive.default(10_000),
-  rope_scaling: z
-    .preprocess(
-      // Older files name the kind `type`.
-      (value) => (value && typeof value === "object" && "type" in value ? { rope_type: value.type, ...value } : value),
-      scalingSchema.nullish(),
-    )
-    .optional(),
   tie_word_embeddings: z.boolean().default(false),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
   sliding_window: count.nullish(),
   use_sliding_window: z.boolean().optional(),
+  max_window_layers: z.int().min(0).nullish(),
+  layer_types: z.array(z.string()).nullish(),
 });
 
 interface Form {
@@ -65,9 +36,11 @@ interface Form {
   readonly inputBias?: true;
   /** Queries and keys of each head normalized. */
   readonly headNorms?: true;
+  /** Attention sees a window only if the file says `use_sliding_window`. */
+  readonly optionalWindow?: true;
 }
 
-function llamaForm({ modelType, architecture, inputBias, headNorms }: Form): Architecture {
+function llamaForm({ modelType, architecture, inputBias, headNorms, optionalWindow }: Form): Architecture {
   return {
     modelType,
     prefix: "model.",
@@ -91,20 +64,24 @@ function llamaForm({ modelType, architecture, inputBias, headNorms }: Form): Arc
           ffn: {
             kind: "gated",
             hidden: f.intermediate_size,
-            activation: activationOf[f.hidden_act] as ActivationName,
+            activation: f.hidden_act,
             bias: f.mlp_bias,
           },
         },
       ];
       // Within the window, attention over a sliding window is attention over everything.
-      const window = f.use_sliding_window === false ? null : f.sliding_window;
+      const hasWindow =
+        (f.use_sliding_window ?? !optionalWindow) &&
+        (f.layer_types ?? ["sliding_attention"]).includes("sliding_attention") &&
+        (!optionalWindow || (f.max_window_layers ?? 0) < f.num_hidden_layers);
+      const window = hasWindow ? f.sliding_window : null;
       return {
         vocabulary: f.vocab_size,
         context: Math.min(f.max_position_embeddings, window ?? Number.POSITIVE_INFINITY),
         width: f.hidden_size,
         norm: "rms",
         eps: f.rms_norm_eps,
-        rotary: { base: f.rope_theta, ...(f.rope_scaling ? { scaling: f.rope_scaling } : {}) },
+        rotary: ropeOf(f).rotary,
         tied: f.tie_word_embeddings,
         blocks: Array.from({ length: f.num_hidden_layers }, () => block),
       };
@@ -127,7 +104,7 @@ function llamaForm({ modelType, architecture, inputBias, headNorms }: Form): Arc
         hidden_act: activationField(ffn.activation ?? "silu"),
         rms_norm_eps: config.eps,
         rope_theta: base,
-        rope_scaling: scaling ? scalingFields(scaling) : null,
+        rope_scaling: scalingFields(scaling),
         tie_word_embeddings: config.tied,
         attention_bias: attention.bias ?? true,
         mlp_bias: ffn.bias ?? false,
@@ -163,30 +140,27 @@ function llamaForm({ modelType, architecture, inputBias, headNorms }: Form): Arc
         { name: "embed_tokens.weight", paths: ["embedding.weight"] },
         ...config.blocks.flatMap((_, i) => block(i)),
         ...norm("norm", "norm", { bias: false }),
-        ...(config.tied
-          ? []
-          : [{ name: "lm_head.weight", paths: ["head.weight"], transposed: true, outside: true } as const]),
+        ...ownHead("lm_head.weight", config),
       ];
     },
   };
 }
-
-const scalingFields = (scaling: RotaryScaling): { readonly [field: string]: unknown } =>
-  scaling.kind === "linear"
-    ? { rope_type: "linear", factor: scaling.factor }
-    : {
-        rope_type: "llama3",
-        factor: scaling.factor,
-        original_max_position_embeddings: scaling.context,
-        low_freq_factor: scaling.low,
-        high_freq_factor: scaling.high,
-      };
 
 /** Source: Touvron et al. 2023, arXiv:2302.13971. */
 export const llama = llamaForm({ modelType: "llama", architecture: "LlamaForCausalLM" });
 /** Source: Jiang et al. 2023, arXiv:2310.06825. */
 export const mistral = llamaForm({ modelType: "mistral", architecture: "MistralForCausalLM" });
 /** Source: Yang et al. 2024, arXiv:2407.10671. */
-export const qwen2 = llamaForm({ modelType: "qwen2", architecture: "Qwen2ForCausalLM", inputBias: true });
+export const qwen2 = llamaForm({
+  modelType: "qwen2",
+  architecture: "Qwen2ForCausalLM",
+  inputBias: true,
+  optionalWindow: true,
+});
 /** Source: Yang et al. 2025, arXiv:2505.09388. */
-export const qwen3 = llamaForm({ modelType: "qwen3", architecture: "Qwen3ForCausalLM", headNorms: true });
+export const qwen3 = llamaForm({
+  modelType: "qwen3",
+  architecture: "Qwen3ForCausalLM",
+  headNorms: true,
+  optionalWindow: true,
+});

@@ -1,26 +1,26 @@
 /** GPT-NeoX, and with it Pythia, in the Hugging Face layout. */
 import { z } from "zod";
 import { checked } from "../../data/checked.ts";
-import type { ActivationName } from "../../nn/index.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationNamesOf, activationOf, linear, norm, usualParts } from "./parts.ts";
+import { activationField, activationSchema, linear, norm, ownHead, usualParts } from "./parts.ts";
+import { ropeFields, ropeOf, scalingFields } from "./rope.ts";
 
 const count = z.int().min(1);
 const fieldsSchema = z.object({
   vocab_size: count,
-  max_position_embeddings: count,
+  ...ropeFields,
   hidden_size: count,
   intermediate_size: count,
   num_hidden_layers: z.int().min(0),
   num_attention_heads: count,
-  hidden_act: z.enum(activationNamesOf).default("gelu"),
+  hidden_act: activationSchema.default("gelu"),
   rotary_pct: z.number().positive().max(1).default(0.25),
-  rotary_emb_base: z.number().positive().default(10_000),
+  rotary_emb_base: z.number().positive().optional(),
   layer_norm_eps: z.number().positive().default(1e-5),
   use_parallel_residual: z.boolean().default(true),
   tie_word_embeddings: z.boolean().default(false),
-  attention_bias: z.literal(true).default(true),
+  attention_bias: z.boolean().default(true),
 });
 
 /** Attention and a feed-forward layer side by side, each with its norm. Source: Black et al. 2022, arXiv:2204.06745. */
@@ -29,13 +29,14 @@ export const neox: Architecture = {
   prefix: "gpt_neox.",
   toDecoder(given, path) {
     const f = checked(fieldsSchema, given, path);
+    const { rotary, partial = f.rotary_pct } = ropeOf({ ...f, rope_theta: f.rotary_emb_base ?? f.rope_theta });
     const block: readonly Sublayer[] = [
-      { mixer: { kind: "attention", heads: f.num_attention_heads } },
+      { mixer: { kind: "attention", heads: f.num_attention_heads, bias: f.attention_bias } },
       {
         ffn: {
           kind: "dense",
           hidden: f.intermediate_size,
-          activation: activationOf[f.hidden_act] as ActivationName,
+          activation: f.hidden_act,
         },
         ...(f.use_parallel_residual ? { beside: true } : {}),
       },
@@ -45,10 +46,7 @@ export const neox: Architecture = {
       context: f.max_position_embeddings,
       width: f.hidden_size,
       eps: f.layer_norm_eps,
-      rotary: {
-        base: f.rotary_emb_base,
-        width: Math.floor((f.rotary_pct * f.hidden_size) / f.num_attention_heads),
-      },
+      rotary: { ...rotary, width: Math.floor((partial * f.hidden_size) / f.num_attention_heads) },
       tied: f.tie_word_embeddings,
       blocks: Array.from({ length: f.num_hidden_layers }, () => block),
     };
@@ -68,13 +66,15 @@ export const neox: Architecture = {
       hidden_act: activationField(parts.ffn.activation ?? "gelu"),
       rotary_pct: (turned * parts.attention.heads) / config.width,
       rotary_emb_base: config.rotary.base ?? 10_000,
+      ...(config.rotary.scaling ? { rope_scaling: scalingFields(config.rotary.scaling) } : {}),
+      attention_bias: parts.attention.bias ?? true,
       layer_norm_eps: config.eps,
       use_parallel_residual: config.blocks[0]?.[1]?.beside === true,
       tie_word_embeddings: config.tied,
     };
   },
   weights(config) {
-    const heads = usualParts(config.blocks[0])?.attention.heads ?? 1;
+    const { heads = 1, bias = true } = usualParts(config.blocks[0])?.attention ?? {};
     const block = (i: number): WeightPlace[] => {
       const [name, path] = [`layers.${i}.`, `blocks.${i}.`];
       // Rows of a head's queries, keys and values stand together, head after head.
@@ -84,8 +84,8 @@ export const neox: Architecture = {
       return [
         ...norm(`${name}input_layernorm`, `${path}mixer.norm`, { bias: true }),
         { name: `${fused}.weight`, paths: three("weight"), transposed: true, interleaved: heads },
-        { name: `${fused}.bias`, paths: three("bias"), interleaved: heads },
-        ...linear(`${name}attention.dense`, `${path}mixer.layer.output`, { bias: true }),
+        ...(bias ? [{ name: `${fused}.bias`, paths: three("bias"), interleaved: heads }] : []),
+        ...linear(`${name}attention.dense`, `${path}mixer.layer.output`, { bias }),
         ...norm(`${name}post_attention_layernorm`, `${path}ffn.norm`, { bias: true }),
         ...linear(`${name}mlp.dense_h_to_4h`, `${path}ffn.layer.up`, { bias: true }),
         ...linear(`${name}mlp.dense_4h_to_h`, `${path}ffn.layer.down`, { bias: true }),
@@ -95,9 +95,7 @@ export const neox: Architecture = {
       { name: "embed_in.weight", paths: ["embedding.weight"] },
       ...config.blocks.flatMap((_, i) => block(i)),
       ...norm("final_layer_norm", "norm", { bias: true }),
-      ...(config.tied
-        ? []
-        : [{ name: "embed_out.weight", paths: ["head.weight"], transposed: true, outside: true } as const]),
+      ...ownHead("embed_out.weight", config),
     ];
   },
 };

@@ -1,33 +1,26 @@
 /** OPT in the Hugging Face layout. */
 import { z } from "zod";
 import { checked } from "../../data/checked.ts";
-import type { ActivationName } from "../../nn/index.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationNamesOf, activationOf, linear, norm, usualParts } from "./parts.ts";
+import { activationField, activationSchema, linear, norm, ownHead, usualParts } from "./parts.ts";
 
 const count = z.int().min(1);
-const fieldsSchema = z
-  .object({
-    vocab_size: count,
-    max_position_embeddings: count,
-    hidden_size: count,
-    ffn_dim: count,
-    num_hidden_layers: z.int().min(0),
-    num_attention_heads: count,
-    activation_function: z.enum(activationNamesOf).default("relu"),
-    do_layer_norm_before: z.literal(true, {
-      error: "this form of OPT (350m) has norms after its sublayers and a narrower embedding, which is not supported",
-    }),
-    word_embed_proj_dim: count.optional(),
-    tie_word_embeddings: z.literal(true).default(true),
-    enable_bias: z.literal(true).default(true),
-    layer_norm_elementwise_affine: z.literal(true).default(true),
-  })
-  .refine(({ word_embed_proj_dim: narrow, hidden_size }) => narrow === undefined || narrow === hidden_size, {
-    path: ["word_embed_proj_dim"],
-    error: "an embedding narrower than the model is not supported",
-  });
+const fieldsSchema = z.object({
+  vocab_size: count,
+  max_position_embeddings: count,
+  hidden_size: count,
+  ffn_dim: count,
+  num_hidden_layers: z.int().min(0),
+  num_attention_heads: count,
+  activation_function: activationSchema.default("relu"),
+  do_layer_norm_before: z.boolean().default(true),
+  _remove_final_layer_norm: z.literal(false).default(false),
+  word_embed_proj_dim: count.optional(),
+  tie_word_embeddings: z.boolean().default(true),
+  enable_bias: z.literal(true).default(true),
+  layer_norm_elementwise_affine: z.literal(true).default(true),
+});
 
 /** The table of positions begins with two rows that no position uses. */
 const UNUSED_POSITIONS = 2;
@@ -40,13 +33,14 @@ export const opt: Architecture = {
   prefix: "model.decoder.",
   toDecoder(given, path) {
     const fields = checked(fieldsSchema, given, path);
+    const { word_embed_proj_dim: narrow = fields.hidden_size } = fields;
     const block: readonly Sublayer[] = [
       { mixer: { kind: "attention", heads: fields.num_attention_heads } },
       {
         ffn: {
           kind: "dense",
           hidden: fields.ffn_dim,
-          activation: activationOf[fields.activation_function] as ActivationName,
+          activation: fields.activation_function,
         },
       },
     ];
@@ -55,6 +49,10 @@ export const opt: Architecture = {
       context: fields.max_position_embeddings,
       width: fields.hidden_size,
       positions: "learned",
+      placement: fields.do_layer_norm_before ? "pre" : "post",
+      // The form of OPT-350m: narrower embeddings.
+      embeddingWidth: narrow === fields.hidden_size ? 0 : narrow,
+      tied: fields.tie_word_embeddings,
       blocks: Array.from({ length: fields.num_hidden_layers }, () => block),
     };
   },
@@ -66,13 +64,13 @@ export const opt: Architecture = {
       vocab_size: config.vocabulary,
       max_position_embeddings: config.context,
       hidden_size: config.width,
-      word_embed_proj_dim: config.width,
+      word_embed_proj_dim: config.embeddingWidth || config.width,
       ffn_dim: parts.ffn.hidden,
       num_hidden_layers: config.blocks.length,
       num_attention_heads: parts.attention.heads,
       activation_function: activationField(parts.ffn.activation ?? "gelu"),
-      do_layer_norm_before: true,
-      tie_word_embeddings: true,
+      do_layer_norm_before: config.placement === "pre",
+      tie_word_embeddings: config.tied,
     };
   },
   weights: (config) => [
@@ -91,6 +89,10 @@ export const opt: Architecture = {
         ...affine(`${name}fc2`, `${path}ffn.layer.down`),
       ];
     }),
-    ...norm("final_layer_norm", "norm", { bias: true }),
+    ...(config.placement === "pre" ? norm("final_layer_norm", "norm", { bias: true }) : []),
+    ...(config.embeddingWidth > 0
+      ? [...linear("project_in", "widen", { bias: false }), ...linear("project_out", "narrow", { bias: false })]
+      : []),
+    ...ownHead("lm_head.weight", config),
   ],
 };

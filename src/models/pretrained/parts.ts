@@ -1,4 +1,5 @@
 /** What the architectures have in common: names of functions, and the places of ordinary weights. */
+import { z } from "zod";
 import type { ActivationName } from "../../nn/index.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { FfnConfig } from "../transformer/ffns.ts";
@@ -9,18 +10,29 @@ import type { WeightPlace } from "./architecture.ts";
 export const activationOf: { readonly [name: string]: ActivationName } = {
   relu: "relu",
   gelu: "gelu",
+  gelu_python: "gelu",
   gelu_new: "geluTanh",
   gelu_fast: "geluTanh",
   gelu_pytorch_tanh: "geluTanh",
   silu: "silu",
   swish: "silu",
   relu2: "squaredRelu",
+  sigmoid: "sigmoid",
+  tanh: "tanh",
+  linear: "identity",
 };
-export const activationNamesOf = Object.keys(activationOf) as [string, ...string[]];
+/** An activation by its name in a configuration file. */
+export const activationSchema = z
+  .string()
+  .refine((name) => Object.hasOwn(activationOf, name), {
+    error: ({ input }) =>
+      `the activation ${JSON.stringify(input)} is not supported; known are ${Object.keys(activationOf).join(", ")}`,
+  })
+  .transform((name) => activationOf[name] as ActivationName);
 
 /** The name of an activation in configuration files; undefined if it has none. */
 export const activationField = (ours: ActivationName): string | undefined =>
-  activationNamesOf.find((name) => activationOf[name] === ours);
+  Object.keys(activationOf).find((name) => activationOf[name] === ours);
 
 /** Attention and the feed-forward layer of a block that has one of each. */
 export function usualParts(block: readonly Sublayer[] | undefined): {
@@ -43,3 +55,7 @@ export const linear = (name: string, path: string, { bias }: { readonly bias: bo
   { name: `${name}.weight`, paths: [`${path}.weight`], transposed: true },
   ...(bias ? [{ name: `${name}.bias`, paths: [`${path}.bias`] }] : []),
 ];
+
+/** A head that is not the table of embeddings. */
+export const ownHead = (name: string, { tied }: { readonly tied: boolean }): WeightPlace[] =>
+  tied ? [] : [{ name, paths: ["head.weight"], transposed: true, outside: true }];

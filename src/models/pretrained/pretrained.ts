@@ -1,5 +1,4 @@
 /** Decoders with their weights and tokenizers in folders of the Hugging Face layout. */
-import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -8,11 +7,12 @@ import { fileError, writeFileAtomic } from "../../data/index.ts";
 import type { TensorToWrite } from "../safetensors.ts";
 import type { SafetensorsDType } from "../safetensors-header.ts";
 import { openWeights, writeWeights } from "../sharded.ts";
-import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
+import { folderTokenizer, type Tokenizer } from "../tokenizer/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder } from "../transformer/decoder.ts";
 import { type Architecture, asFloat32, fromStored, storedShape, toStored, type WeightPlace } from "./architecture.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama, mistral, qwen2, qwen3 } from "./llama.ts";
+import { loadLlama2c } from "./llama2c.ts";
 import { neox } from "./neox.ts";
 import { opt } from "./opt.ts";
 import { own } from "./own.ts";
@@ -24,7 +24,7 @@ const architectures: readonly Architecture[] = [gpt2, llama, qwen3, qwen2, mistr
 export interface Pretrained {
   readonly model: Decoder;
   readonly params: DecoderParams;
-  /** Null if the folder has no `tokenizer.json`. */
+  /** Null if the folder has none. */
   readonly tokenizer: Tokenizer | null;
 }
 
@@ -67,10 +67,16 @@ export async function savePretrained(
       data: dtype === "float16" ? () => Uint16Array.from(values(), toFloat16Bits) : values,
     };
   }
-  const config = { model_type: architecture.modelType, ...form, torch_dtype: dtype, ...fields };
+  const config = { model_type: architecture.modelType, ...form, torch_dtype: dtype, ...endField(tokenizer), ...fields };
   await writeWeights(folder, tensors, { metadata: { format: "pt" } });
   if (tokenizer) await writeFileAtomic(join(folder, "tokenizer.json"), `${JSON.stringify(tokenizer.json, null, 1)}\n`);
   await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** Where the tokenizer knows at which tokens texts end. */
+function endField(tokenizer: Tokenizer | null): { readonly eos_token_id?: number | readonly number[] } {
+  const { ends = [] } = tokenizer ?? {};
+  return ends.length === 0 ? {} : { eos_token_id: ends.length === 1 ? (ends[0] as number) : ends };
 }
 
 /** The first architecture whose configuration file can describe this very decoder. */
@@ -115,6 +121,14 @@ function complete(config: Required<DecoderConfig>): unknown {
 const fullName = ({ prefix = "" }: Architecture, { name, outside }: WeightPlace): string =>
   outside ? name : prefix + name;
 
+/** Names that a weight may have: with its prefix, with the end of it, or without, as different tools have saved it. */
+function namesOf({ prefix = "" }: Architecture, { name, outside }: WeightPlace): readonly string[] {
+  if (outside) return [name, `language_model.${name}`];
+  const parts = prefix.split(".").slice(0, -1);
+  const ends = parts.map((_, i) => `${parts.slice(i).join(".")}.${name}`);
+  return [...ends, name, `model.${prefix}${name}`, `language_model.${prefix}${name}`];
+}
+
 export interface LoadPretrainedOptions {
   /**
    * Keeps matrices of F16 and BF16 as float16, which takes half the memory of float32 and makes each token slower, since
@@ -124,37 +138,51 @@ export interface LoadPretrainedOptions {
 }
 
 /**
- * Loads a decoder of the Hugging Face layout from a folder, weights as float32. Throws one sentence if the folder or a
+ * Loads a decoder of the Hugging Face layout from a folder, or a file of llama2.c (`.bin`), weights as float32. Throws one sentence if the folder or a
  * file is missing or damaged, the architecture is not known, or a weight is missing or has another shape.
  */
 export async function loadPretrained(folder: string, options: LoadPretrainedOptions = {}): Promise<Pretrained> {
-  const { architecture, config } = await readConfig(folder);
+  if (folder.endsWith(".bin")) return loadLlama2c(folder);
+  const { architecture, config, ends } = await readConfig(folder);
   const model = decoder(config);
-  const params = await readWeights(folder, architecture, model, options);
-  const file = join(folder, "tokenizer.json");
-  return { model, params, tokenizer: existsSync(file) ? await loadTokenizer(file) : null };
+  const tokenizer = await folderTokenizer(folder, ends);
+  return { model, params: await readWeights(folder, architecture, model, options), tokenizer };
 }
 
-async function readConfig(folder: string): Promise<{ architecture: Architecture; config: DecoderConfig }> {
+/** What `config.json` says, and the tokens at which texts end. */
+async function readConfig(
+  folder: string,
+): Promise<{ architecture: Architecture; config: DecoderConfig; ends: readonly number[] }> {
   const path = join(folder, "config.json");
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw fileError("read", path, error);
   });
-  let fields: { readonly model_type?: unknown };
+  let fields: { readonly model_type?: unknown; readonly eos_token_id?: unknown };
   try {
     fields = JSON.parse(text);
   } catch {
     throw new Error(`read ${path}: it is not JSON; is it the configuration of a model?`);
   }
+  if (typeof fields !== "object" || fields === null)
+    throw new Error(`read ${path}: it is not a JSON object; is it the configuration of a model?`);
   const architecture = architectures.find(({ modelType }) => modelType === fields.model_type);
   if (!architecture)
     throw new Error(
       `read ${path}: unknown model_type ${JSON.stringify(fields.model_type)}; known are ${architectures.map(({ modelType }) => modelType).join(", ")}`,
     );
-  return { architecture, config: architecture.toDecoder(fields, path) };
+  // A field that is null is one that is not there.
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+  const config = architecture.toDecoder(given, path);
+  return { architecture, config, ends: endsOf(given.eos_token_id, config.vocabulary) };
 }
 
 const isHalf = (dtype: SafetensorsDType | undefined): boolean => dtype === "F16" || dtype === "BF16";
+
+/** `eos_token_id` is one number or several; some files name tokens that the model does not have. */
+const endsOf = (value: unknown, vocabulary: number): readonly number[] =>
+  [value]
+    .flat()
+    .filter((id): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabulary);
 
 async function readWeights(
   folder: string,
@@ -168,8 +196,7 @@ async function readWeights(
   const file = await openWeights(folder);
   try {
     for (const place of architecture.weights(model.config)) {
-      const full = fullName(architecture, place);
-      const stored = file.entries.has(full) ? full : place.name;
+      const stored = namesOf(architecture, place).find((name) => file.entries.has(name)) ?? place.name;
       const shapes = place.paths.map((path) => (expected.get(path) as Tensor).shape);
       const wanted = storedShape(place, shapes);
       const shape = file.entries.get(stored)?.shape;

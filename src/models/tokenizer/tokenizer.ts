@@ -11,8 +11,12 @@ export interface Tokenizer {
   readonly json: TokenizerFile;
   /** One more than the highest token. */
   readonly vocabularySize: number;
-  /** The token that ends a text, if there is one of a usual name. */
+  /** The token that ends a text, if there is one of a usual name or the model says which. */
   readonly endOfText: number | null;
+  /** All tokens at which a text ends; the first is `endOfText`. */
+  readonly ends: readonly number[];
+  /** Tokens that stand before every text that a model is given; none of them comes from `encode`. */
+  readonly beginning: readonly number[];
   /** The tokens of a text; the names of special tokens in it become those tokens. */
   encode(text: string): Int32Array;
   /** The text of tokens; bytes that are not whole characters become replacement characters, special tokens vanish. */
@@ -20,15 +24,18 @@ export interface Tokenizer {
 }
 
 /** Names that families of models have for the end of a text. */
-const endings = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>", "<eos>"];
+const endings = [END_OF_TEXT, "</s>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<eos>"];
 
 /**
  * A tokenizer from the content of a `tokenizer.json` or the path of one. Byte-level byte-pair encodings of GPT-2's form
  * are encoded here, all others by the library `@huggingface/tokenizers`. Throws one sentence if the file is missing,
  * damaged, or of a kind that the library does not know.
  */
-export async function loadTokenizer(source: TokenizerFile | string): Promise<Tokenizer> {
-  const path = typeof source === "string" ? source : "tokenizer.json";
+export async function loadTokenizer(
+  source: TokenizerFile | string,
+  { name = "tokenizer.json", ends = [] }: { readonly name?: string; readonly ends?: readonly number[] } = {},
+): Promise<Tokenizer> {
+  const path = typeof source === "string" ? source : name;
   const json = typeof source === "string" ? await readJson(source) : source;
   const tokens = json?.model?.vocab;
   if (typeof json?.model?.type !== "string" || typeof tokens !== "object" || tokens === null)
@@ -36,12 +43,16 @@ export async function loadTokenizer(source: TokenizerFile | string): Promise<Tok
   try {
     const added = json.added_tokens ?? [];
     const ids = new Map(added.map(({ content, id }) => [content, id]));
-    const highest = Math.max(-1, ...numbersIn(tokens), ...ids.values());
-    const ending = endings.find((name) => ids.has(name) || name in tokens);
+    const highest = highestOf([...numbersIn(tokens), ...ids.values()]);
+    const ending = endings.find((each) => ids.has(each) || Object.hasOwn(tokens, each));
+    const usual = ending === undefined ? [] : [ids.get(ending) ?? (tokens[ending] as number)];
+    const all = [...new Set(ends.length > 0 ? ends : usual)];
     return {
       json,
       vocabularySize: highest + 1,
-      endOfText: ending === undefined ? null : (ids.get(ending) ?? (tokens[ending] as number)),
+      endOfText: all[0] ?? null,
+      ends: all,
+      beginning: beginningOf(json.post_processor),
       ...(isByteLevel(json) ? byteLevelCodec(json) : libraryCodec(json)),
     };
   } catch (error) {
@@ -60,7 +71,36 @@ async function readJson(path: string): Promise<TokenizerFile> {
   }
 }
 
+/** The highest number of a vocabulary, all of whose numbers must be ones that tokens can have. */
+function highestOf(numbers: readonly number[]): number {
+  let highest = -1;
+  for (const number of numbers) {
+    if (!(Number.isInteger(number) && number >= 0 && number < 2 ** 24))
+      throw new Error(`a token has the number ${JSON.stringify(number)}`);
+    if (number > highest) highest = number;
+  }
+  return highest;
+}
+
+/** The special tokens that a post-processor puts before a text. */
+function beginningOf(processor: unknown): readonly number[] {
+  type Piece = { readonly SpecialToken?: { readonly id: string }; readonly Sequence?: unknown };
+  const { type, processors, single, special_tokens } = (processor ?? {}) as {
+    readonly type?: string;
+    readonly processors?: readonly unknown[];
+    readonly single?: readonly Piece[];
+    readonly special_tokens?: { readonly [name: string]: { readonly ids: readonly number[] } };
+  };
+  if (type === "Sequence") return (processors ?? []).flatMap(beginningOf);
+  if (type !== "TemplateProcessing" || !Array.isArray(single)) return [];
+  const text = single.findIndex((piece) => piece.Sequence !== undefined);
+  return single
+    .slice(0, Math.max(0, text))
+    .flatMap(({ SpecialToken }: Piece) => special_tokens?.[SpecialToken?.id ?? ""]?.ids ?? []);
+}
+
 const numbersIn = (vocab: object): number[] =>
+  // Unigram vocabularies are lists.
   Array.isArray(vocab) ? [vocab.length - 1] : Object.values(vocab as { [token: string]: number });
 
 /** Whether words are cut, bytes written and merges made exactly as GPT-2 does. */
@@ -91,7 +131,10 @@ function libraryCodec(json: TokenizerFile): Codec {
   const library = new LibraryTokenizer({ ...absent, ...json } as never, {} as never);
   return {
     encode: (text) => Int32Array.from(library.encode(text, { add_special_tokens: false }).ids),
-    decode: (tokens) => library.decode([...tokens], { skip_special_tokens: true }),
+    decode: (tokens) => {
+      const list = [...tokens];
+      return list.length === 0 ? "" : library.decode(list, { skip_special_tokens: true });
+    },
   };
 }
 

@@ -60,6 +60,8 @@ export interface DecoderConfig {
   readonly tied?: boolean;
   /** Whether a head that is not tied has a bias; false by default. */
   readonly headBias?: boolean;
+  /** Extent of the embeddings, which linear maps widen and, before the logits, narrow; 0, the default, for none of that. */
+  readonly embeddingWidth?: number;
   /** Share of the embeddings and of each sublayer's output that is dropped in training; 0 by default. */
   readonly dropout?: number;
 }
@@ -73,6 +75,15 @@ const rotarySchema = z.strictObject({
     .discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("linear"), factor }),
       z.strictObject({ kind: z.literal("llama3"), factor, context: count, low: factor, high: factor }),
+      z.strictObject({
+        kind: z.literal("yarn"),
+        factor,
+        context: count,
+        fast: factor,
+        slow: factor,
+        magnitude: factor,
+        rounded: z.boolean(),
+      }),
     ])
     .optional(),
 });
@@ -93,11 +104,17 @@ export const decoderSchema = z.strictObject({
   blocks: z.array(z.array(sublayerSchema)),
   tied: z.boolean().default(true),
   headBias: z.boolean().default(false),
+  embeddingWidth: z.int().min(0).default(0),
 });
 
-/** Parameters of a decoder: `head` only if it is not tied, `positions` only if they are learned. */
+/**
+ * Parameters of a decoder: `head` only if it is not tied, `positions` only if they are learned, `widen` and `narrow` only
+ * if embeddings have an extent of their own.
+ */
 export type DecoderParams = StackParams & {
   readonly embedding: EmbeddingParams;
+  readonly widen?: { readonly weight: Tensor };
+  readonly narrow?: { readonly weight: Tensor };
   readonly positions?: EmbeddingParams;
   /** After the last block, where norms stand before sublayers. */
   readonly norm?: Tree;
@@ -155,7 +172,8 @@ export function decoder(given: DecoderConfig): Decoder {
   };
   const options = { norm, eps, placement, dropout };
   const steps = stepsOf(config.blocks, at, options);
-  const table = embedding({ count: vocabulary, width });
+  const inner = config.embeddingWidth || width;
+  const table = embedding({ count: vocabulary, width: inner });
   const places = embedding({ count: context, width, init: normalOf(0.01) });
   const last = normOf(norm, width, eps);
 
@@ -165,7 +183,8 @@ export function decoder(given: DecoderConfig): Decoder {
       throw new RangeError(
         `decoder: expected tokens [batch, time] with at most ${context} positions, got [${tokens.shape.join(", ")}]`,
       );
-    const x = wide(table.apply(params.embedding, tokens));
+    const found = wide(table.apply(params.embedding, tokens));
+    const x = params.widen ? matmul(found, wide(params.widen.weight)) : found;
     const place = params.positions
       ? add(x, wide(take(params.positions.weight, seen ? newPositions(seen, time) : arange(time, "int32"))))
       : x;
@@ -175,7 +194,8 @@ export function decoder(given: DecoderConfig): Decoder {
     tap(mode, "final", params.norm ? last.apply(mapTree(params.norm, wide), x) : x);
   const logits = (params: DecoderParams, h: Tensor, mode?: Mode): Tensor => {
     const { weight, bias } = params.head ?? {};
-    const y = weight ? matmul(h, wide(weight)) : matmul(h, wide(params.embedding.weight), { transposeB: true });
+    const x = params.narrow ? matmul(h, wide(params.narrow.weight)) : h;
+    const y = weight ? matmul(x, wide(weight)) : matmul(x, wide(params.embedding.weight), { transposeB: true });
     return tap(mode, "logits", bias ? add(y, bias) : y);
   };
   const stackOf = ({ blocks, shared }: DecoderParams): StackParams => mapTree({ blocks, shared }, wide);
@@ -194,6 +214,12 @@ export function decoder(given: DecoderConfig): Decoder {
     config,
     init: (key) => ({
       embedding: table.init(fold(key, "embedding")),
+      ...(config.embeddingWidth === 0
+        ? {}
+        : {
+            widen: { weight: weightInit(fold(key, "widen"), [inner, width], { fanIn: inner, fanOut: width }) },
+            narrow: { weight: weightInit(fold(key, "narrow"), [width, inner], { fanIn: width, fanOut: inner }) },
+          }),
       ...(positions === "learned" ? { positions: places.init(fold(key, "positions")) } : {}),
       ...initStack(steps, width, fold(key, "blocks")),
       ...(placement === "pre" ? { norm: last.init(fold(key, "norm")) } : {}),
@@ -201,7 +227,7 @@ export function decoder(given: DecoderConfig): Decoder {
         ? {}
         : {
             head: {
-              weight: weightInit(fold(key, "head"), [width, vocabulary], { fanIn: width, fanOut: vocabulary }),
+              weight: weightInit(fold(key, "head"), [inner, vocabulary], { fanIn: inner, fanOut: vocabulary }),
               ...(headBias ? { bias: zeros([vocabulary]) } : {}),
             },
           }),

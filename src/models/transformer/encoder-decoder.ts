@@ -59,7 +59,7 @@ export interface CrossConfig {
 export type CrossSublayer = Sublayer | (SublayerOptions & { readonly cross: CrossConfig });
 
 /** An encoder and a decoder in plain data. Sublayers of both that share a name share their weights. */
-export interface EncoderDecoderConfig extends Omit<DecoderConfig, "blocks" | "headBias"> {
+export interface EncoderDecoderConfig extends Omit<DecoderConfig, "blocks" | "headBias" | "embeddingWidth"> {
   /** Blocks that read the source; their mixers see all of it. */
   readonly encoder: readonly (readonly Sublayer[])[];
   /** Blocks that write the target; their mixers see earlier positions only. */

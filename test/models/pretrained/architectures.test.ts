@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { compile, tensor, toNested } from "../../../src/array/index.ts";
 import { loadPretrained, openWeights, savePretrained, writeWeights } from "../../../src/models/index.ts";
-import { type LlamaShape, llamaLogits, neoxLogits, optLogits, type Rows, type Weights } from "./reference.ts";
+import {
+  type LlamaShape,
+  llamaLogits,
+  neoxLogits,
+  optLogits,
+  optPostNormLogits,
+  type Rows,
+  type Weights,
+} from "./reference.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "fourward-architectures-"));
 const tokens = [3, 17, 0, 8, 8, 21, 5];
@@ -154,6 +162,45 @@ it("computes Llama 3's slower rotations as they are defined", async () => {
   close(await both("llama3", fields, llamaShapes(4), (w) => llamaLogits(shape, w, tokens)));
 });
 
+it("computes YaRN's rotations as they are defined, in the fields of newer files", async () => {
+  const fields = {
+    ...llamaFields,
+    model_type: "qwen2",
+    tie_word_embeddings: true,
+    sliding_window: 4,
+    rope_scaling: null,
+    rope_parameters: {
+      rope_type: "yarn",
+      rope_theta: 50,
+      factor: 4,
+      original_max_position_embeddings: 12,
+      beta_fast: 1.5,
+    },
+  };
+  const biases = { "self_attn.q_proj.bias": [24], "self_attn.k_proj.bias": [8], "self_attn.v_proj.bias": [8] };
+  // Four pairs, base 50, 12 positions: a pair turns 12·50^(-i/4)/2π times, which is 1.5 at i = 0.247 and 1 at i = 0.662;
+  // rounded outwards, pair 0 is as it was and pairs from 1 on are slow.
+  const frequency = (pair: number): number => 50 ** (-pair / 4) / (pair === 0 ? 1 : 4);
+  const shape = llamaShape({ tied: true, bias: true, frequency, magnitude: 0.1 * Math.log(4) + 1 });
+  const result = await both("yarn", { ...fields, head_dim: 8 }, llamaShapes(8, biases), (w) =>
+    llamaLogits(shape, w, tokens),
+  );
+  close(result);
+  const { model } = await loadPretrained(result.path);
+  expect(model.config.context).toBe(16);
+  expect(model.config.rotary.scaling).toMatchObject({ kind: "yarn", rounded: true });
+});
+
+it("says which rotations it does not know", async () => {
+  const path = join(folder, "longrope");
+  await mkdir(path);
+  const fields = { ...llamaFields, model_type: "llama", rope_scaling: { type: "longrope", short_factor: [1] } };
+  await writeFile(join(path, "config.json"), JSON.stringify(fields));
+  await expect(loadPretrained(path)).rejects.toThrow(
+    /config\.json: rope_scaling.*of the kind "longrope" are not supported; known are default, linear/,
+  );
+});
+
 it("computes Mistral as it is defined, up to its window", async () => {
   const fields = { ...llamaFields, model_type: "mistral", sliding_window: 9, head_dim: 6 };
   const shape = llamaShape({ frequency: (pair) => 10_000 ** ((-2 * pair) / 6) });
@@ -219,8 +266,47 @@ it("computes OPT as it is defined", async () => {
   };
   const result = await both("opt", fields, shapes, (w) => optLogits({ width, heads: 3, layers: 2 }, w, tokens));
   close(result);
-  await writeFile(join(result.path, "config.json"), JSON.stringify({ ...fields, do_layer_norm_before: false }));
-  await expect(loadPretrained(result.path)).rejects.toThrow("norms after its sublayers and a narrower embedding");
+});
+
+it("computes OPT-350m's form as it is defined", async () => {
+  const narrow = 8;
+  const fields = {
+    model_type: "opt",
+    vocab_size: vocabulary,
+    max_position_embeddings: 16,
+    hidden_size: width,
+    ffn_dim: hidden,
+    num_hidden_layers: 2,
+    num_attention_heads: 3,
+    do_layer_norm_before: false,
+    word_embed_proj_dim: narrow,
+  };
+  const pair = (name: string, shape: readonly number[]) => ({
+    [`${name}.weight`]: shape,
+    [`${name}.bias`]: [shape[0] as number],
+  });
+  const shapes = {
+    "model.decoder.embed_tokens.weight": [vocabulary, narrow],
+    "model.decoder.embed_positions.weight": [18, width],
+    "model.decoder.project_in.weight": [width, narrow],
+    "model.decoder.project_out.weight": [narrow, width],
+    ...repeat(
+      2,
+      {
+        ...pair("self_attn_layer_norm", [width]),
+        ...pair("self_attn.q_proj", [width, width]),
+        ...pair("self_attn.k_proj", [width, width]),
+        ...pair("self_attn.v_proj", [width, width]),
+        ...pair("self_attn.out_proj", [width, width]),
+        ...pair("final_layer_norm", [width]),
+        ...pair("fc1", [hidden, width]),
+        ...pair("fc2", [width, hidden]),
+      },
+      "model.decoder.layers.",
+    ),
+  };
+  const shape = { width, heads: 3, layers: 2, narrow };
+  close(await both("opt350", fields, shapes, (w) => optPostNormLogits(shape, w, tokens)));
 });
 
 it("computes GPT-NeoX as it is defined", async () => {
@@ -262,24 +348,20 @@ it("computes GPT-NeoX as it is defined", async () => {
 });
 
 it("writes each of them as itself again", async () => {
-  for (const name of ["llama", "llama3", "mistral", "qwen2", "qwen3", "neox", "opt"]) {
-    if (name === "opt") {
-      const file = join(folder, name, "config.json");
-      await writeFile(
-        file,
-        (await readFile(file, "utf8")).replace('"do_layer_norm_before":false', '"do_layer_norm_before":true'),
-      );
-    }
+  for (const name of ["llama", "llama3", "mistral", "qwen2", "qwen3", "neox", "opt", "yarn", "opt350"]) {
     const loaded = await loadPretrained(join(folder, name));
     const again = join(folder, `${name}-again`);
     await savePretrained(again, loaded);
     const [before, after] = [await openWeights(join(folder, name)), await openWeights(again)];
     // Mistral without its window is Llama, and OPT is GPT-2 under other names.
     const model = JSON.parse(await readFile(join(again, "config.json"), "utf8")).model_type;
-    expect(model).toBe({ llama3: "llama", mistral: "llama", neox: "gpt_neox", opt: "gpt2" }[name] ?? name);
+    expect(model).toBe(
+      { llama3: "llama", mistral: "llama", neox: "gpt_neox", opt: "gpt2", yarn: "qwen2", opt350: "opt" }[name] ?? name,
+    );
     if (name !== "opt") {
       expect([...after.entries.keys()].sort()).toEqual([...before.entries.keys()].sort());
-      for (const key of before.entries.keys())
+      // Rows of positions that nothing uses are not kept.
+      for (const key of [...before.entries.keys()].filter((name) => !name.endsWith("embed_positions.weight")))
         expect((await after.read(key)).data).toEqual((await before.read(key)).data);
     }
     await before.close();

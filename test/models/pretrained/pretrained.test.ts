@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -10,7 +10,9 @@ import {
   loadTokenizer,
   openSafetensors,
   savePretrained,
+  type TensorToWrite,
   trainTokenizer,
+  writeSafetensors,
 } from "../../../src/models/index.ts";
 import { gpt2Logits } from "./reference.ts";
 
@@ -113,6 +115,51 @@ describe("a decoder of GPT-2's form", () => {
   });
 });
 
+describe("folders as they are found", () => {
+  it("have fields that are null, tensors that nothing uses, and weights under a name of their own", async () => {
+    const saved = await randomModel(config, 7);
+    const path = join(folder, "found");
+    await savePretrained(path, saved);
+    const file = await openSafetensors(join(path, "model.safetensors"));
+    const tensors: Record<string, TensorToWrite> = { "transformer.h.0.attn.bias": mask, "rotary_emb.inv_freq": mask };
+    for (const [name, { dtype, shape }] of file.entries)
+      tensors[`model.${name}`] = { dtype, shape, data: await file.bytes(name) };
+    await file.close();
+    await rm(join(path, "model.safetensors"));
+    await writeSafetensors(join(path, "weights.safetensors"), tensors);
+    const fields = JSON.parse(await readFile(join(path, "config.json"), "utf8"));
+    const nulls = { layer_norm_epsilon: null, scale_attn_weights: null, n_inner: 24, eos_token_id: [7, 3] };
+    await writeFile(join(path, "config.json"), JSON.stringify({ ...fields, ...nulls }));
+    const found = await loadPretrained(path);
+    expect(await logitsOf(found)).toEqual(await logitsOf(saved));
+    expect(found.tokenizer?.ends).toEqual([7, 3]);
+  });
+
+  it("have vocabulary and merges, and say that texts have a beginning", async () => {
+    const path = join(folder, "pairs");
+    await savePretrained(path, await randomModel(config, 8));
+    const { model } = tokenizer.json;
+    await rm(join(path, "tokenizer.json"));
+    await writeFile(join(path, "vocab.json"), JSON.stringify({ ...model.vocab, "</s>": 290 }));
+    const merges = (model.merges ?? []).map((pair) => (typeof pair === "string" ? pair : pair.join(" ")));
+    await writeFile(join(path, "merges.txt"), `#version: 0.2\n${merges.join("\n")}\n`);
+    await writeFile(
+      join(path, "tokenizer_config.json"),
+      JSON.stringify({ add_bos_token: true, bos_token: { content: "</s>" } }),
+    );
+    const found = await loadPretrained(path);
+    expect(found.tokenizer?.encode("another whale")).toEqual(tokenizer.encode("another whale"));
+    expect(found.tokenizer?.beginning).toEqual([290]);
+    // What is saved says so too.
+    await savePretrained(`${path}-again`, found);
+    const again = await loadPretrained(`${path}-again`);
+    expect(again.tokenizer?.beginning).toEqual([290]);
+    expect(again.tokenizer?.encode("another whale")).toEqual(tokenizer.encode("another whale"));
+  });
+});
+
+const mask: TensorToWrite = { dtype: "BOOL", shape: [2, 2], data: Uint8Array.of(1, 0, 1, 1) };
+
 describe("a decoder that no published architecture has", () => {
   const own: DecoderConfig = {
     ...config,
@@ -161,4 +208,10 @@ describe("says in one sentence that", () => {
   it("a weight is missing", () => broken("layers", edit({ n_layer: 3 }), "h.2.ln_1.weight"));
   it("the weights are missing", () =>
     broken("weights", (path) => rm(join(path, "model.safetensors")), "model.safetensors"));
+  it("the weights are a pickle", () =>
+    broken(
+      "pickle",
+      (path) => rename(join(path, "model.safetensors"), join(path, "pytorch_model.bin")),
+      "its weights are in pytorch_model.bin, a pickle, which can hold programs and is not read here; save it as safetensors",
+    ));
 });

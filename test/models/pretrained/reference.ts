@@ -36,14 +36,14 @@ export const heads = (x: Rows, count: number): Rows[] =>
   );
 
 /** Rotates the first `turned` features of a row, feature i with feature i + turned/2. */
-export const rotated = (x: Rows, frequency: (pair: number) => number, turned: number): Rows =>
+export const rotated = (x: Rows, frequency: (pair: number) => number, turned: number, magnitude = 1): Rows =>
   x.map((row, t) =>
     row.map((value, i) => {
       if (i >= turned) return value;
       const half = turned / 2;
       const angle = t * frequency(i % half);
       const other = row[i < half ? i + half : i - half] as number;
-      return value * Math.cos(angle) + (i < half ? -other : other) * Math.sin(angle);
+      return magnitude * (value * Math.cos(angle) + (i < half ? -other : other) * Math.sin(angle));
     }),
   );
 
@@ -94,6 +94,7 @@ export interface LlamaShape {
   readonly bias: boolean;
   readonly headNorms: boolean;
   readonly frequency: (pair: number) => number;
+  readonly magnitude?: number;
 }
 
 /** Llama, Mistral, Qwen2 and Qwen3. */
@@ -108,7 +109,7 @@ export function llamaLogits(shape: LlamaShape, w: Weights, tokens: readonly numb
     const turn = (name: "q" | "k", count: number): Rows[] =>
       heads(project(name), count).map((each) => {
         const normal = shape.headNorms ? rmsNorm(each, at(`self_attn.${name}_norm.weight`), shape.eps) : each;
-        return rotated(normal, shape.frequency, (normal[0] as number[]).length);
+        return rotated(normal, shape.frequency, (normal[0] as number[]).length, shape.magnitude);
       });
     const mixed = attention(turn("q", shape.heads), turn("k", shape.kvHeads), heads(project("v"), shape.kvHeads));
     x = plus(x, linear(mixed, at("self_attn.o_proj.weight")));
@@ -149,6 +150,34 @@ export function optLogits(
     );
   }
   return linear(layerNorm(x, at0("final_layer_norm.weight"), at0("final_layer_norm.bias")), at0("embed_tokens.weight"));
+}
+
+/** OPT as its 350m is: norms after the sums, no last norm, embeddings that linear maps widen and narrow again. */
+export function optPostNormLogits(
+  shape: { readonly heads: number; readonly layers: number; readonly width: number; readonly narrow: number },
+  w: Weights,
+  tokens: readonly number[],
+): Rows {
+  const at0 = (name: string): ArrayLike<number> => w(`model.decoder.${name}`);
+  const widened = linear(rowsOf(at0("embed_tokens.weight"), tokens, shape.narrow), at0("project_in.weight"));
+  let x = plus(
+    widened,
+    rowsOf(
+      at0("embed_positions.weight"),
+      tokens.map((_, t) => t + 2),
+      shape.width,
+    ),
+  );
+  for (let layer = 0; layer < shape.layers; layer++) {
+    const both = (name: string) =>
+      [at0(`layers.${layer}.${name}.weight`), at0(`layers.${layer}.${name}.bias`)] as const;
+    const project = (name: string): Rows[] => heads(linear(x, ...both(`self_attn.${name}_proj`)), shape.heads);
+    const mixed = linear(attention(project("q"), project("k"), project("v")), ...both("self_attn.out_proj"));
+    x = layerNorm(plus(x, mixed), ...both("self_attn_layer_norm"));
+    const inner = linear(x, ...both("fc1")).map((row) => row.map((value) => Math.max(0, value)));
+    x = layerNorm(plus(x, linear(inner, ...both("fc2"))), ...both("final_layer_norm"));
+  }
+  return linear(linear(x, at0("project_out.weight")), at0("embed_tokens.weight"));
 }
 
 /** GPT-NeoX with attention and feed-forward side by side. */
