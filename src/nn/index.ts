@@ -73,6 +73,7 @@ export {
 } from "./ffn/prior-approximate.ts";
 export { loadBalanceLoss, type RoutedLayer, type Routing } from "./ffn/routing.ts";
 export { type SharedExpertParams, sharedExpert } from "./ffn/shared-expert.ts";
+export { type SplitFfnOptions, type SplitFfnParams, type SplitInward, splitFfn } from "./ffn/split.ts";
 export {
   expertMask,
   hiddenUnits,

@@ -116,6 +116,14 @@ export {
   spectralUtilizationIndex,
 } from "./spectrum.ts";
 export {
+  heaviestFirst,
+  jaccard,
+  shareOfHeaviest,
+  type UnitNormOptions,
+  type UnitNorms,
+  unitOutputNorms,
+} from "./unit-norms.ts";
+export {
   NotApplicableError,
   outputEmbedding,
   type ProjectionNorm,

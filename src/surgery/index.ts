@@ -22,6 +22,18 @@ export {
   fuseModel,
   heal,
 } from "./ffn-fusion.ts";
+export {
+  heavyFigures,
+  measureUnits,
+  permuteUnits,
+  type RankOptions,
+  rankForBudget,
+  rankUnits,
+  scoreKinds,
+  selectKinds,
+  splitFfns,
+  withRank,
+} from "./ffsplit.ts";
 export { foldNorms } from "./fold-norms.ts";
 export { blocksSideBySide, type FfnRun, ffnRuns, ffnsSideBySide, fuseFfnRun, withoutFfns } from "./fuse.ts";
 export {
@@ -35,6 +47,7 @@ export {
   randomGroups,
   togetherWithin,
 } from "./groups.ts";
+export { nearestLowRank } from "./low-rank.ts";
 export { type Conversion, type ConversionContext, conversions, convertModel } from "./methods.ts";
 export {
   type Moefied,
@@ -45,6 +58,7 @@ export {
   splitKinds,
   withActiveExperts,
 } from "./moefication.ts";
+export { packedBytes, type QuantizeOptions, quantizeFfns, roundedToBits } from "./quantize.ts";
 export { type ConfiguredDecoder, type ConfiguredFfn, ffnAt, replaceFfns } from "./replace.ts";
 export { type Basis, rotateStream } from "./rotate.ts";
 export {

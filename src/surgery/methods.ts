@@ -3,6 +3,7 @@ import { z } from "zod";
 import { checked } from "../data/checked.ts";
 import type { TokenFile } from "../data/index.ts";
 import { decoder } from "../models/index.ts";
+import { fitLanguageModel } from "../train/index.ts";
 import { deepenFfns } from "./deepen.ts";
 import { distillFactored, learnerKinds } from "./distill.ts";
 import { exciseDeadNeurons } from "./excise.ts";
@@ -10,7 +11,9 @@ import { factorFigures } from "./factor-figures.ts";
 import { factorFfns, sliceKinds } from "./factor-llm.ts";
 import { factorizeFfns, mergeFfns } from "./factorize.ts";
 import { fuseModel } from "./ffn-fusion.ts";
+import { heavyFigures, measureUnits, rankForBudget, scoreKinds, selectKinds, splitFfns, withRank } from "./ffsplit.ts";
 import { moefy, splitKinds } from "./moefication.ts";
+import { quantizeFfns } from "./quantize.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
 import { rotations, sliceStream } from "./slice.ts";
 
@@ -50,6 +53,24 @@ const method = <S extends z.ZodRawShape>(
     context: ConversionContext,
   ) => Promise<Conversion> | Conversion,
 ): Method => ({ about, options: z.strictObject(shape), convert: convert as Method["convert"] });
+
+/** Goes on training a converted model for some steps on next tokens; with none it is left as it is. */
+async function tuned(
+  model: ConfiguredDecoder,
+  { steps, rate, batch, seed }: { readonly [option in "steps" | "rate" | "batch" | "seed"]: number },
+  { text, signal, onProgress }: ConversionContext,
+): Promise<ConfiguredDecoder> {
+  if (steps === 0) return model;
+  const { params } = await fitLanguageModel({
+    ...{ model: decoder(model.config), params: model.params, data: text, context: model.config.context },
+    ...{ steps, rate, batch, seed },
+    ...(signal ? { signal } : {}),
+    onProgress: ({ step, loss }) =>
+      onProgress?.({ done: step, total: steps, stage: `training on, loss ${loss.toFixed(3)}`, unit: "steps" }),
+  });
+  signal?.throwIfAborted();
+  return { config: model.config, params };
+}
 
 /** Ways to convert a model. */
 export const conversions: { readonly [name: string]: Method } = {
@@ -109,6 +130,44 @@ export const conversions: { readonly [name: string]: Method } = {
         onProgress: (done, total) => onProgress?.({ done, total, stage }),
       });
       return { ...converted, figures: { layers } };
+    },
+  ),
+  ffsplit: method(
+    "the units that give most stay whole, the maps of the others become products of low rank, or few bits (FFSplit)",
+    {
+      compress: z.enum(["low-rank", "quantized"]).default("low-rank"),
+      kept: z.number().min(0).max(1).default(0.25),
+      budget: z.number().gt(0).max(1).default(0.5),
+      factors: z.enum(["aware", "plain"]).default("aware"),
+      bits: z.int().min(2).max(8).default(4),
+      keptBits: z.int().min(2).max(16).default(8),
+      group: count.default(32),
+      select: z.enum(selectKinds).default("heaviest"),
+      score: z.enum(scoreKinds).default("mean"),
+      tokens: count.default(16_384),
+      steps: z.int().min(0).default(0),
+      rate: z.number().positive().default(3e-4),
+      batch: count.default(8),
+      seed: z.int().min(0).default(0),
+    },
+    async (model, options, context) => {
+      const { compress, kept, budget, tokens, steps } = options;
+      const { text, signal, onProgress } = context;
+      const aware = compress === "low-rank" && options.factors === "aware";
+      onProgress?.({ done: 0, total: 1, stage: "measuring what units give" });
+      const stop = signal ? { signal } : {};
+      const norms = await measureUnits(model, text, { tokens, products: aware, ...stop });
+      signal?.throwIfAborted();
+      onProgress?.({ done: 0, total: 1, stage: "compressing" });
+      const layers = heavyFigures(norms, kept);
+      if (compress === "quantized") {
+        const { bytes, ...rounded } = await quantizeFfns(model, norms, options);
+        const after = await tuned(rounded, options, context);
+        return { ...after, figures: { layers, simulated: true, bytes } };
+      }
+      const full = await splitFfns(model, norms, { ...options, aware });
+      const cut = await withRank(full, (layer) => rankForBudget(layer, budget));
+      return { ...(await tuned(cut, { ...options, steps }, context)), figures: { layers } };
     },
   ),
   "low-rank": method(

@@ -11,6 +11,7 @@ import {
   moefiedFfn,
   oneLayerFfn,
   routerKinds,
+  splitFfn,
   structuredFfn,
   threeLayerFfn,
 } from "../../nn/index.ts";
@@ -84,6 +85,17 @@ export const ffns = {
     },
     ({ activation, ...options }, { width, init }) =>
       moefiedFfn({ width, init, ...options, activation: activations[activation] }),
+  ),
+  /** `splitFfn`: some hidden units whole, the others of low rank. */
+  split: kind(
+    {
+      ...dense,
+      kept: z.int().min(0),
+      rank: count,
+      gated: z.boolean().default(false),
+    },
+    ({ activation, ...options }, { width, init }) =>
+      splitFfn({ width, init, ...options, activation: activations[activation] }),
   ),
   /** `structuredFfn` of low rank. */
   lowRank: kind({ ...structured, rank: count }, ({ rank, ...options }, { width }) =>
