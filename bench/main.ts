@@ -8,6 +8,8 @@ import { profile } from "./engine/profile.ts";
 import { reportText } from "./engine/report.ts";
 import { runEngine } from "./engine/run.ts";
 import { type LoadBenchOptions, loadText, loadTypes, runLoad } from "./load.ts";
+import { type ClientsBenchOptions, clientsText, runClients } from "./serving/clients.ts";
+import { type DecodeBenchOptions, decodeText, runDecode } from "./serving/decode.ts";
 import { runTrain, type TrainBenchOptions, trainText } from "./train/run.ts";
 
 const count = (text: string): number => {
@@ -104,5 +106,46 @@ program
     const figures = await runLoad({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
     process.stdout.write(json ? `${JSON.stringify(figures, null, 2)}\n` : loadText(figures));
   });
+
+program
+  .command("serve")
+  .description("fourward serve under many clients that stream at once: tokens a second, waiting, memory, mix-ups.")
+  .option("--model <model>", "folder or name of the model", "fourward-4m")
+  .option("--clients <n>", "clients at once", count, 200)
+  .option("--tokens <n>", "new tokens of each request", count, 32)
+  .option("--rounds <n>", "rounds", count, 5)
+  .option("--rows <n>", "requests that are computed together", count, 16)
+  .option("--threads <n>", "threads", count, availableParallelism())
+  .option("--json", "print JSON only")
+  .action(async ({ json, ...options }: Omit<ClientsBenchOptions, "log"> & { readonly json?: true }) => {
+    const report = await runClients({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : clientsText(report));
+  });
+
+program
+  .command("decode")
+  .description("A token at batch 1 and in batches, beside the rate at which the machine copies memory.")
+  .option(
+    "--models <names>",
+    "folders or names of models, or random-100m, separated by commas",
+    "fourward-4m,random-100m",
+  )
+  .option("--rows <list>", "texts that are computed together", (text) => text.split(",").map(count), [1, 8])
+  .option("--prompt <n>", "tokens that stand before", count, 48)
+  .option("--tokens <n>", "tokens that are timed in a round", count, 16)
+  .option("--rounds <n>", "how often each is timed", count, 5)
+  .option("--threads <n>", "threads", count, availableParallelism())
+  .option("--json", "print JSON only")
+  .action(
+    async ({
+      json,
+      models,
+      ...options
+    }: Omit<DecodeBenchOptions, "log" | "models"> & { readonly models: string; readonly json?: true }) => {
+      const log = (line: string) => process.stderr.write(`${line}\n`);
+      const report = await runDecode({ ...options, models: models.split(","), log });
+      process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : decodeText(report));
+    },
+  );
 
 await program.parseAsync();

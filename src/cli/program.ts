@@ -265,17 +265,26 @@ function programFor(papers: Library): Command {
 
   program
     .command("generate <model>")
-    .description("go on with a text")
-    .option("--prompt <text>", "the text to go on with", "")
+    .description("go on with a text, or with several at once")
+    .option(
+      "--prompt <text>",
+      "the text to go on with; - for standard input; may be given several times",
+      (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+    )
+    .option("--prompts <file>", "prompts in a file: one a line, or a list of texts in a .json")
     .option("--tokens <n>", "new tokens at most", count, 200)
     .option("--temperature <x>", "0 takes the likeliest token; higher is bolder", number, 0.8)
     .option("--top-k <n>", "choose among the n likeliest tokens", count)
     .option("--top-p <share>", "choose among the likeliest tokens that have this probability together", number)
     .option("--stop <text...>", "texts that end it")
-    .addOption(new Option("--seed <n>", "seed of the choices").argParser(seed).default(0))
+    .addOption(
+      new Option("--seed <n>", "seed of the choices; each further prompt takes the next").argParser(seed).default(0),
+    )
+    .option("--rows <n>", "texts that are computed together, where there are several", count, 8)
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--quiet", "no progress")
     .option("--json", "print JSON")
     .action(async (model: string, options: GenerateFlags) =>
       (await import("./generate.ts")).generateFrom(model, options),

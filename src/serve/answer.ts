@@ -34,6 +34,7 @@ export interface AnswerOptions {
 
 interface Choice {
   readonly index: number;
+  readonly prompt: readonly number[];
   readonly tokens: AsyncGenerator<BatchToken, void, undefined>;
   readonly limit: number;
   readonly echo: string;
@@ -79,7 +80,7 @@ export class Answer {
           ...(seed === undefined ? {} : { seed: seed + i }),
           ...(wanted.logprobs === undefined ? {} : { logprobs: wanted.logprobs }),
         });
-        return { index, tokens, limit: limits[p] as number, echo: wanted.echo?.[p] ?? "" };
+        return { index, prompt, tokens, limit: limits[p] as number, echo: wanted.echo?.[p] ?? "" };
       }),
     );
     this.over = new Promise((done) => {
@@ -152,9 +153,9 @@ export class Answer {
   }
 
   /** What a choice says, piece by piece. */
-  async *#said({ index, tokens, limit, echo }: Choice): AsyncGenerator<Said, void, undefined> {
+  async *#said({ index, prompt, tokens, limit, echo }: Choice): AsyncGenerator<Said, void, undefined> {
     const { stop, logprobs } = this.#wanted;
-    const writer = new TextWriter(this.#model.tokenizer, { stop, limit });
+    const writer = new TextWriter(this.#model.tokenizer, { stop, limit, after: prompt });
     let held: BatchToken[] = [];
     let offset = 0;
     let isFirst = true;

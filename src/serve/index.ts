@@ -23,7 +23,9 @@ export { RowCaches, type RowCachesOptions } from "./row-caches.ts";
 export { checkSampling, type SampleOptions, sample } from "./sample.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
 export {
+  type GeneratedText,
   type GenerateTextOptions,
+  type GenerateTextsOptions,
   generateText,
   generateTexts,
   promptTokens,

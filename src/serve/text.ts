@@ -1,5 +1,6 @@
 /** Text that goes on from a text. */
 import type { Decoder, DecoderParams, SpecialTokens, Tokenizer } from "../models/index.ts";
+import { Batcher } from "./batcher.ts";
 import { type GenerateOptions, generate } from "./generate.ts";
 
 /** A model that speaks. */
@@ -36,47 +37,83 @@ export interface TextPiece {
 export async function* generateText(
   model: TextModel,
   prompt: string,
-  options: GenerateTextOptions,
+  { stop = [], ...options }: GenerateTextOptions,
 ): AsyncGenerator<TextPiece, void, undefined> {
-  for await (const { text, tokens, finish } of generateTexts(model, [prompt], options))
-    yield { text, tokens, ...(finish ? { finish } : {}) };
+  const { start, writer } = begin(model, prompt, stop, options.maxTokens);
+  const steps = generate(model.model, model.params, [start], { ...options, stopTokens: endsOf(model) });
+  for await (const [token] of steps) {
+    const piece = writer.push(token as number);
+    if (piece) yield piece;
+    if (writer.isDone) return;
+  }
+  yield lastPiece(writer, options.signal);
+}
+
+/** A text that has ended. */
+export interface GeneratedText {
+  readonly text: string;
+  readonly tokens: number;
+  /** `interrupted` where it was told to end before it did. */
+  readonly finish: "stop" | "length" | "interrupted";
+}
+
+export interface GenerateTextsOptions extends GenerateTextOptions {
+  /** Texts that are computed together; 8 by default. */
+  readonly rows?: number;
+  /** Called when a text has ended. */
+  readonly onText?: (prompt: number, text: GeneratedText) => void;
 }
 
 /**
- * `generateText` for several prompts side by side. Pieces name the row they belong to; each row has a last piece of its
- * own. Rows draw from one seed, each its own numbers.
+ * Goes on from several prompts, as many as wanted: texts that end make place for others. Gives them in the order of the
+ * prompts; prompt i draws with `seed + i`, so what it says does not depend on the others. Throws as `generate` does.
  */
-export async function* generateTexts(
+export async function generateTexts(
   model: TextModel,
   prompts: readonly string[],
-  { stop = [], ...options }: GenerateTextOptions,
-): AsyncGenerator<TextPiece & { readonly row: number }, void, undefined> {
+  { stop = [], rows = 8, onText, seed = 0, ...options }: GenerateTextsOptions,
+): Promise<GeneratedText[]> {
+  const batcher = new Batcher(model.model, model.params, { rows, queue: prompts.length });
+  const started = prompts.map((prompt) => begin(model, prompt, stop, options.maxTokens));
+  return Promise.all(
+    started.map(async ({ start, writer }, i): Promise<GeneratedText> => {
+      const request = { ...options, prompt: start, seed: seed + i, stopTokens: endsOf(model) };
+      let text = "";
+      let last: TextPiece | null = null;
+      for await (const { token } of batcher.generate(request)) {
+        last = writer.push(token);
+        text += last?.text ?? "";
+        if (writer.isDone) break;
+      }
+      const isCut = !writer.isDone && options.signal?.aborted === true;
+      if (!writer.isDone) {
+        last = writer.finish();
+        text += last.text;
+      }
+      const { tokens, finish = "stop" } = last as TextPiece;
+      const generated = { text, tokens, finish: isCut ? ("interrupted" as const) : finish };
+      onText?.(i, generated);
+      return generated;
+    }),
+  );
+}
+
+/** The tokens that a text begins with, and what writes it. */
+function begin(model: TextModel, prompt: string, stop: readonly string[], maxTokens: number) {
   if (stop.includes("")) throw new RangeError("generate: a stop text must not be empty");
   const { context } = model.model.config;
-  const starts = prompts.map((prompt) => {
-    const tokens = promptTokens(model, prompt);
-    // A long prompt leaves room for new tokens, but keeps at least a token of its own.
-    const room = Math.max(1, context - options.maxTokens);
-    return tokens.length > room ? tokens.slice(-room) : tokens;
-  });
-  const writers = starts.map((start) => {
-    const limit = Math.min(options.maxTokens, context - start.length);
-    return new TextWriter(model.tokenizer, { stop, limit, after: start });
-  });
-  const finished = (row: number, piece: TextPiece) =>
-    piece.finish && options.signal?.aborted ? { row, ...piece, finish: "length" as const } : { row, ...piece };
-  const stopTokens = endsOf(model);
-  for await (const step of generate(model.model, model.params, starts, { ...options, stopTokens })) {
-    for (const [row, token] of step.entries()) {
-      const writer = writers[row] as TextWriter;
-      if (writer.isDone) continue;
-      const piece = token === null ? writer.finish() : writer.push(token);
-      if (piece) yield finished(row, piece);
-    }
-    if (writers.every(({ isDone }) => isDone)) return;
-  }
-  for (const [row, writer] of writers.entries()) if (!writer.isDone) yield finished(row, writer.finish());
+  const tokens = promptTokens(model, prompt);
+  // A long prompt leaves room for new tokens, but keeps at least a token of its own.
+  const room = Math.max(1, context - maxTokens);
+  const start = tokens.length > room ? tokens.slice(-room) : tokens;
+  const limit = Math.min(maxTokens, context - start.length);
+  return { start, writer: new TextWriter(model.tokenizer, { stop, limit, after: start }) };
 }
+
+const lastPiece = (writer: TextWriter, signal: AbortSignal | undefined): TextPiece => {
+  const piece = writer.finish();
+  return signal?.aborted ? { ...piece, finish: "length" } : piece;
+};
 
 /** Tokens of a prompt: after the token that begins a text, where the model wants one; an empty one is that or the end of a text. */
 export function promptTokens(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { evaluate, key } from "../../src/array/index.ts";
 import { decoder, loadTokenizer, trainTokenizer } from "../../src/models/index.ts";
-import { type GenerateTextOptions, generateText, type TextPiece } from "../../src/serve/index.ts";
+import { type GenerateTextOptions, generateText, generateTexts, type TextPiece } from "../../src/serve/index.ts";
 
 const tokenizer = await loadTokenizer(trainTokenizer(["the whale, the sea, and the whale again"], { vocabulary: 280 }));
 const model = decoder({
@@ -54,6 +54,25 @@ describe("generateText", () => {
     expect((await pieces(long)).at(-1)?.tokens).toBe(12);
     expect((await pieces("")).at(-1)?.tokens).toBeGreaterThan(0);
     expect(textOf(await pieces(`never seen ${long}`))).toBe(textOf(await pieces(long)));
+  });
+
+  it("goes on from many prompts, each as if it were alone, and names those that were interrupted", async () => {
+    const prompts = Array.from({ length: 7 }, (_, i) => "the whale and the sea ".slice(0, 3 * i));
+    const speaking = { model, params, tokenizer };
+    const ended: number[] = [];
+    const options = { maxTokens: 9, temperature: 1 };
+    const onText = (i: number) => ended.push(i);
+    const all = await generateTexts(speaking, prompts, { ...options, seed: 5, rows: 3, onText });
+    for (const [i, prompt] of prompts.entries())
+      expect(await generateTexts(speaking, [prompt], { ...options, seed: 5 + i })).toEqual([all[i]]);
+    expect([...ended].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(new Set(all.map(({ text }) => text)).size).toBeGreaterThan(4);
+    const stop = all[1]?.text.slice(2, 4) as string;
+    const stopped = await generateTexts(speaking, prompts, { ...options, seed: 5, stop: [stop] });
+    expect(stopped[1]).toMatchObject({ text: all[1]?.text.slice(0, all[1]?.text.indexOf(stop)), finish: "stop" });
+    const signal = AbortSignal.abort();
+    const cut = await generateTexts(speaking, prompts, { ...options, signal });
+    expect(cut.every(({ text, finish }) => text === "" && finish === "interrupted")).toBe(true);
   });
 
   it("refuses an empty stop text", async () => {
