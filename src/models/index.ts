@@ -37,6 +37,13 @@ export {
 } from "./pretrained/pretrained.ts";
 export { loadSpecialTokens, type SpecialTokens } from "./pretrained/special-tokens.ts";
 export {
+  type ImageScaling,
+  loadVision,
+  type PretrainedVision,
+  saveVision,
+  scaledImages,
+} from "./pretrained/vision.ts";
+export {
   type HostTensor,
   openSafetensors,
   parseSafetensors,
@@ -71,3 +78,4 @@ export {
 export { type FfnConfig, ffns } from "./transformer/ffns.ts";
 export { type MixerConfig, mixers } from "./transformer/mixers.ts";
 export { type FfnPlace, ffnParams, ffnPlaces } from "./transformer/places.ts";
+export { imagePatches, type Vit, type VitConfig, type VitParams, vit, vitSchema } from "./vit.ts";

@@ -14,6 +14,8 @@ export interface WeightPlace {
   readonly interleaved?: number;
   /** Rows at the beginning of the checkpoint's table that nothing uses. */
   readonly unusedRows?: number;
+  /** The shape in the checkpoint, where it has further axes of extent 1 or cuts an axis into several; numbers stand the same. */
+  readonly shape?: readonly number[];
   /** True for a name without the architecture's prefix. */
   readonly outside?: boolean;
 }
@@ -37,9 +39,10 @@ export interface Architecture {
 
 /** The shape that a weight has in the checkpoint, from the shapes of ours. */
 export function storedShape(
-  { transposed, unusedRows = 0 }: WeightPlace,
+  { transposed, unusedRows = 0, shape }: WeightPlace,
   shapes: readonly (readonly number[])[],
 ): readonly number[] {
+  if (shape) return shape;
   const [first] = shapes as [readonly number[]];
   const columns = shapes.reduce((total, shape) => total + (shape.at(-1) as number), 0);
   if (first.length === 1) return [columns];

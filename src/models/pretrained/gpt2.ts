@@ -3,14 +3,14 @@ import { z } from "zod";
 import { checked } from "../../data/checked.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationSchema, norm, ownHead, usualParts } from "./parts.ts";
+import { activationField, activationSchema, layers, norm, ownHead, usualParts } from "./parts.ts";
 
 const count = z.int().min(1);
 const fieldsSchema = z.object({
   vocab_size: count,
   n_positions: count,
   n_embd: count,
-  n_layer: z.int().min(0),
+  n_layer: layers,
   n_head: count,
   n_inner: count.nullish(),
   activation_function: activationSchema.default("geluTanh"),

@@ -4,7 +4,7 @@ import { checked } from "../../data/checked.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { DecoderConfig } from "../transformer/decoder.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationSchema, linear, norm, ownHead, usualParts } from "./parts.ts";
+import { activationField, activationSchema, layers, linear, norm, ownHead, usualParts } from "./parts.ts";
 import { ropeFields, ropeOf, scalingFields } from "./rope.ts";
 
 const count = z.int().min(1);
@@ -14,7 +14,7 @@ const fieldsSchema = z.object({
   ...ropeFields,
   hidden_size: count,
   intermediate_size: count,
-  num_hidden_layers: z.int().min(0),
+  num_hidden_layers: layers,
   num_attention_heads: count,
   num_key_value_heads: count.nullish(),
   head_dim: count.nullish(),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { checked } from "../../data/checked.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationSchema, linear, norm, ownHead, usualParts } from "./parts.ts";
+import { activationField, activationSchema, layers, linear, norm, ownHead, usualParts } from "./parts.ts";
 import { ropeFields, ropeOf, scalingFields } from "./rope.ts";
 
 const count = z.int().min(1);
@@ -12,7 +12,7 @@ const fieldsSchema = z.object({
   ...ropeFields,
   hidden_size: count,
   intermediate_size: count,
-  num_hidden_layers: z.int().min(0),
+  num_hidden_layers: layers,
   num_attention_heads: count,
   hidden_act: activationSchema.default("gelu"),
   rotary_pct: z.number().positive().max(1).default(0.25),

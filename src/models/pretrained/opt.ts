@@ -3,7 +3,7 @@ import { z } from "zod";
 import { checked } from "../../data/checked.ts";
 import type { Sublayer } from "../transformer/blocks.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
-import { activationField, activationSchema, linear, norm, ownHead, usualParts } from "./parts.ts";
+import { activationField, activationSchema, layers, linear, norm, ownHead, usualParts } from "./parts.ts";
 
 const count = z.int().min(1);
 const fieldsSchema = z.object({
@@ -11,7 +11,7 @@ const fieldsSchema = z.object({
   max_position_embeddings: count,
   hidden_size: count,
   ffn_dim: count,
-  num_hidden_layers: z.int().min(0),
+  num_hidden_layers: layers,
   num_attention_heads: count,
   activation_function: activationSchema.default("relu"),
   do_layer_norm_before: z.boolean().default(true),

@@ -21,6 +21,9 @@ export const activationOf: { readonly [name: string]: ActivationName } = {
   tanh: "tanh",
   linear: "identity",
 };
+/** Numbers of layers: more than any model has would be taken for true before the weights are looked at. */
+export const layers = z.int().min(0).max(10_000);
+
 /** An activation by its name in a configuration file. */
 export const activationSchema = z
   .string()

@@ -1,21 +1,21 @@
 /** Decoders with their weights and tokenizers in folders of the Hugging Face layout. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { flatten, key, type Tensor, tensor, toFloat16Bits } from "../../array/index.ts";
+import { key } from "../../array/index.ts";
 import { fileError, writeFileAtomic } from "../../data/index.ts";
-import type { TensorToWrite } from "../safetensors.ts";
-import type { SafetensorsDType } from "../safetensors-header.ts";
-import { openWeights, writeWeights } from "../sharded.ts";
+import { writeWeights } from "../sharded.ts";
 import { folderTokenizer, type Tokenizer } from "../tokenizer/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder } from "../transformer/decoder.ts";
-import { type Architecture, asFloat32, fromStored, storedShape, toStored, type WeightPlace } from "./architecture.ts";
+import type { Architecture } from "./architecture.ts";
+import { byModelType, readFields } from "./config-file.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama, mistral, qwen2, qwen3 } from "./llama.ts";
 import { loadLlama2c } from "./llama2c.ts";
 import { neox } from "./neox.ts";
 import { opt } from "./opt.ts";
 import { own } from "./own.ts";
+import { type ReadWeightsOptions, readWeights, tensorsOf, type WeightNames } from "./weights.ts";
 
 /** Those that a decoder is written as come first in this order; our own has them all. */
 const architectures: readonly Architecture[] = [gpt2, llama, qwen3, qwen2, mistral, neox, opt, own];
@@ -49,24 +49,7 @@ export async function savePretrained(
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw fileError("make the folder", folder, error);
   });
-  const { leaves, paths } = flatten(params);
-  const byPath = new Map(paths.map((path, i) => [path, leaves[i] as Tensor]));
-  const tensors: Record<string, TensorToWrite> = {};
-  for (const place of architecture.weights(model.config)) {
-    const parts = place.paths.map((path) => byPath.get(path) as Tensor);
-    const shapes = parts.map(({ shape }) => shape);
-    const values = () =>
-      toStored(
-        place,
-        parts.map((part) => asFloat32(part)),
-        shapes,
-      );
-    tensors[fullName(architecture, place)] = {
-      dtype: dtype === "float16" ? "F16" : "F32",
-      shape: storedShape(place, shapes),
-      data: dtype === "float16" ? () => Uint16Array.from(values(), toFloat16Bits) : values,
-    };
-  }
+  const tensors = tensorsOf(params, namesIn(architecture, model.config), dtype);
   const config = { model_type: architecture.modelType, ...form, torch_dtype: dtype, ...endField(tokenizer), ...fields };
   await writeWeights(folder, tensors, { metadata: { format: "pt" } });
   if (tokenizer) await writeFileAtomic(join(folder, "tokenizer.json"), `${JSON.stringify(tokenizer.json, null, 1)}\n`);
@@ -118,24 +101,12 @@ function complete(config: Required<DecoderConfig>): unknown {
   };
 }
 
-const fullName = ({ prefix = "" }: Architecture, { name, outside }: WeightPlace): string =>
-  outside ? name : prefix + name;
+const namesIn = ({ prefix = "", weights }: Architecture, config: Required<DecoderConfig>): WeightNames => ({
+  prefix,
+  places: weights(config),
+});
 
-/** Names that a weight may have: with its prefix, with the end of it, or without, as different tools have saved it. */
-function namesOf({ prefix = "" }: Architecture, { name, outside }: WeightPlace): readonly string[] {
-  if (outside) return [name, `language_model.${name}`];
-  const parts = prefix.split(".").slice(0, -1);
-  const ends = parts.map((_, i) => `${parts.slice(i).join(".")}.${name}`);
-  return [...ends, name, `model.${prefix}${name}`, `language_model.${prefix}${name}`];
-}
-
-export interface LoadPretrainedOptions {
-  /**
-   * Keeps matrices of F16 and BF16 as float16, which takes half the memory of float32 and makes each token slower, since
-   * they are widened when they are used. False by default.
-   */
-  readonly keepHalf?: boolean;
-}
+export type LoadPretrainedOptions = ReadWeightsOptions;
 
 /**
  * Loads a decoder of the Hugging Face layout from a folder, or a file of llama2.c (`.bin`), weights as float32. Throws one sentence if the folder or a
@@ -146,77 +117,25 @@ export async function loadPretrained(folder: string, options: LoadPretrainedOpti
   const { architecture, config, ends } = await readConfig(folder);
   const model = decoder(config);
   const tokenizer = await folderTokenizer(folder, ends);
-  return { model, params: await readWeights(folder, architecture, model, options), tokenizer };
+  return {
+    model,
+    params: await readWeights(folder, namesIn(architecture, model.config), model.init(key(0)), options),
+    tokenizer,
+  };
 }
 
 /** What `config.json` says, and the tokens at which texts end. */
 async function readConfig(
   folder: string,
 ): Promise<{ architecture: Architecture; config: DecoderConfig; ends: readonly number[] }> {
-  const path = join(folder, "config.json");
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
-  });
-  let fields: { readonly model_type?: unknown; readonly eos_token_id?: unknown };
-  try {
-    fields = JSON.parse(text);
-  } catch {
-    throw new Error(`read ${path}: it is not JSON; is it the configuration of a model?`);
-  }
-  if (typeof fields !== "object" || fields === null)
-    throw new Error(`read ${path}: it is not a JSON object; is it the configuration of a model?`);
-  const architecture = architectures.find(({ modelType }) => modelType === fields.model_type);
-  if (!architecture)
-    throw new Error(
-      `read ${path}: unknown model_type ${JSON.stringify(fields.model_type)}; known are ${architectures.map(({ modelType }) => modelType).join(", ")}`,
-    );
-  // A field that is null is one that is not there.
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
-  const config = architecture.toDecoder(given, path);
-  return { architecture, config, ends: endsOf(given.eos_token_id, config.vocabulary) };
+  const { fields, path } = await readFields(folder);
+  const architecture = byModelType(architectures, fields, path);
+  const config = architecture.toDecoder(fields, path);
+  return { architecture, config, ends: endsOf(fields.eos_token_id, config.vocabulary) };
 }
-
-const isHalf = (dtype: SafetensorsDType | undefined): boolean => dtype === "F16" || dtype === "BF16";
 
 /** `eos_token_id` is one number or several; some files name tokens that the model does not have. */
 const endsOf = (value: unknown, vocabulary: number): readonly number[] =>
   [value]
     .flat()
     .filter((id): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabulary);
-
-async function readWeights(
-  folder: string,
-  architecture: Architecture,
-  model: Decoder,
-  { keepHalf = false }: LoadPretrainedOptions,
-): Promise<DecoderParams> {
-  const { leaves, paths, rebuild } = flatten(model.init(key(0)));
-  const expected = new Map(paths.map((place, i) => [place, leaves[i] as Tensor]));
-  const found = new Map<string, Tensor>();
-  const file = await openWeights(folder);
-  try {
-    for (const place of architecture.weights(model.config)) {
-      const stored = namesOf(architecture, place).find((name) => file.entries.has(name)) ?? place.name;
-      const shapes = place.paths.map((path) => (expected.get(path) as Tensor).shape);
-      const wanted = storedShape(place, shapes);
-      const shape = file.entries.get(stored)?.shape;
-      if (shape && shape.join() !== wanted.join())
-        throw new Error(
-          `read ${folder}: tensor ${stored} is [${shape.join(", ")}], expected [${wanted.join(", ")}]; do config.json and the weights belong together?`,
-        );
-      const fill = (target: Float32Array | Uint16Array, from: number) => file.fill(stored, target, from);
-      const halves = keepHalf && wanted.length > 1 && isHalf(file.entries.get(stored)?.dtype);
-      const parts = halves
-        ? await fromStored(place, fill, shapes, (length) => new Uint16Array(length))
-        : await fromStored(place, fill, shapes, (length) => new Float32Array(length));
-      parts.forEach((part, i) => {
-        const shape = shapes[i] as readonly number[];
-        // A Uint16Array holds float16.
-        found.set(place.paths[i] as string, tensor(part, { shape }));
-      });
-    }
-  } finally {
-    await file.close();
-  }
-  return rebuild(paths.map((place) => found.get(place) as Tensor));
-}

@@ -247,3 +247,70 @@ export function gpt2Logits(
   }
   return linear(layerNorm(x, w("ln_f.weight"), w("ln_f.bias")), w("wte.weight"));
 }
+
+export interface VitShape {
+  readonly prefix: string;
+  readonly width: number;
+  readonly heads: number;
+  readonly layers: number;
+  readonly patch: number;
+  readonly image: readonly [number, number];
+  /** Null without a token of distillation; with one, whether its head's logits are averaged with the others. */
+  readonly heads2: "average" | "unused" | null;
+}
+
+/** ViT, or DeiT, from the definition: `pixel(channel, y, x)` is the image after scaling. */
+export function vitLogits(
+  shape: VitShape,
+  w: Weights,
+  pixel: (channel: number, y: number, x: number) => number,
+): number[] {
+  const at0 = (name: string): ArrayLike<number> => w(shape.prefix + name);
+  const { width, patch, image } = shape;
+  const kernel = at0("embeddings.patch_embeddings.projection.weight");
+  const channels = kernel.length / (width * patch * patch);
+  const x: Rows = [Array.from(at0("embeddings.cls_token"))];
+  if (shape.heads2) x.push(Array.from(at0("embeddings.distillation_token")));
+  for (let top = 0; top < image[0]; top += patch)
+    for (let left = 0; left < image[1]; left += patch)
+      x.push(
+        Array.from({ length: width }, (_, j) => {
+          let sum = Number(at0("embeddings.patch_embeddings.projection.bias")[j]);
+          for (let c = 0; c < channels; c++)
+            for (let a = 0; a < patch; a++)
+              for (let b = 0; b < patch; b++)
+                sum += Number(kernel[((j * channels + c) * patch + a) * patch + b]) * pixel(c, top + a, left + b);
+          return sum;
+        }),
+      );
+  const places = at0("embeddings.position_embeddings");
+  let y = x.map((row, t) => row.map((value, j) => value + Number(places[t * width + j])));
+  for (let layer = 0; layer < shape.layers; layer++) {
+    const both = (name: string) =>
+      [at0(`encoder.layer.${layer}.${name}.weight`), at0(`encoder.layer.${layer}.${name}.bias`)] as const;
+    const h = layerNorm(y, ...both("layernorm_before"), 1e-12);
+    const project = (name: string): Rows[] => heads(linear(h, ...both(`attention.attention.${name}`)), shape.heads);
+    const [q, k, v] = [project("query"), project("key"), project("value")];
+    // Every position sees every other: the last row of causal attention over an order that ends with it.
+    const mixed = y.map((_, t) => {
+      const turned = (part: Rows[]): Rows[] =>
+        part.map((head) => [...head.filter((_, s) => s !== t), head[t] as number[]]);
+      return attention(turned(q), turned(k), turned(v)).at(-1) as number[];
+    });
+    y = plus(y, linear(mixed, ...both("attention.output.dense")));
+    const inner = linear(layerNorm(y, ...both("layernorm_after"), 1e-12), ...both("intermediate.dense"));
+    y = plus(
+      y,
+      linear(
+        inner.map((row) => row.map(gelu)),
+        ...both("output.dense"),
+      ),
+    );
+  }
+  const last = layerNorm(y, at0("layernorm.weight"), at0("layernorm.bias"), 1e-12);
+  const read = (head: string, token: number): number[] =>
+    linear([last[token] as number[]], w(`${head}.weight`), w(`${head}.bias`))[0] as number[];
+  if (shape.heads2 !== "average") return read("classifier", 0);
+  const [a, b] = [read("cls_classifier", 0), read("distillation_classifier", 1)];
+  return a.map((value, i) => (value + (b[i] as number)) / 2);
+}

@@ -1,0 +1,37 @@
+/** The `config.json` of a model's folder. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileError } from "../../data/index.ts";
+import { show } from "../safetensors-header.ts";
+
+/** The fields of a folder's `config.json` (or another file of it) and its path. A field that is null is left out. */
+export async function readFields(
+  folder: string,
+  name = "config.json",
+): Promise<{ readonly fields: { readonly [field: string]: unknown }; readonly path: string }> {
+  const path = join(folder, name);
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw fileError("read", path, error);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error(`read ${path}: it is not JSON; is it the configuration of a model?`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error(`read ${path}: it is not a JSON object; is it the configuration of a model?`);
+  return { fields: Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)), path };
+}
+
+/** The architecture that `model_type` names. */
+export function byModelType<A extends { readonly modelType: string }>(
+  known: readonly A[],
+  { model_type: name }: { readonly [field: string]: unknown },
+  path: string,
+): A {
+  const found = known.find(({ modelType }) => modelType === name);
+  if (found) return found;
+  const names = known.map(({ modelType }) => modelType).join(", ");
+  throw new Error(`read ${path}: unknown model_type ${show(name)}; known are ${names}`);
+}
