@@ -29,4 +29,4 @@ export {
 export * from "./pde/index.ts";
 export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
 export * from "./text/index.ts";
-export { openTokens, type TokenFile, writeTokens } from "./tokens.ts";
+export { openTokens, type TokenFile, tokensWithin, writeTokens } from "./tokens.ts";

@@ -11,6 +11,23 @@ export interface TokenFile {
   close(): void;
 }
 
+/** A part of a file of tokens, from `start` on, as if it were one; closing it leaves the file open. */
+export function tokensWithin(file: TokenFile, start: number, length: number): TokenFile {
+  if (!Number.isInteger(start) || !Number.isInteger(length) || start < 0 || length < 0 || start + length > file.length)
+    throw new RangeError(`tokensWithin: expected a part of the ${file.length} tokens, got ${length} from ${start} on`);
+  return {
+    length,
+    read: (from, count) => {
+      if (from < 0 || from + count > length)
+        throw new RangeError(
+          `tokensWithin: expected tokens of the ${length} of this part, got ${count} from ${from} on`,
+        );
+      return file.read(start + from, count);
+    },
+    close: () => {},
+  };
+}
+
 /** First and last bytes of a file: its name and version; after the first, the bytes of a token; before the last, how many. */
 const MAGIC = "fourward tokens1";
 const FRAME = 24;

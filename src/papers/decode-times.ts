@@ -1,5 +1,5 @@
 /** Times of encoder-decoder models side by side: reading a source, and writing a token. */
-import { compile, evaluate, key, mapTree, normal, type Tensor, tensor } from "../array/index.ts";
+import { compile, evaluate, type Key, key, mapTree, normal, type Tensor, type Tree, tensor } from "../array/index.ts";
 import type { EncoderDecoder, EncoderDecoderParams, RememberedSource, StackCache } from "../models/index.ts";
 import { median, type StudyContext, type Table, timeInTurn } from "../report/index.ts";
 import { nextToken } from "../serve/index.ts";
@@ -63,7 +63,7 @@ export function decodeTimes<K extends string>(
  * Weights of the shapes of a model. A block of random numbers is used again and again: a graph that drew hundreds of
  * millions of them at once would need many times their memory, and times do not depend on what they are.
  */
-async function randomWeights(model: EncoderDecoder): Promise<EncoderDecoderParams> {
+export async function randomWeights<P extends Tree>(model: { init(key: Key): P }): Promise<P> {
   const block = (await evaluate(normal(key(0), [2 ** 18], { std: 0.02 }))).data as Float32Array;
   return mapTree(model.init(key(0)), ({ shape, size }) => {
     const values = new Float32Array(size);

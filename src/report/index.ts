@@ -15,6 +15,7 @@ export {
 export { correlationPValue, partialCorrelation, pearson, spearman, withinGroups } from "./correlation.ts";
 export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
 export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
+export { fitLine, type Line } from "./line.ts";
 export type { Machine } from "./machine.ts";
 export { type PairedDifference, pairedDifference, pairedMeasurement } from "./paired.ts";
 export { fitPowerLaw, type PowerLaw } from "./power-law.ts";

@@ -1,4 +1,5 @@
 /** Power laws fitted to measurements. */
+import { fitLine } from "./line.ts";
 
 /** `y = constant·x^exponent`. */
 export interface PowerLaw {
@@ -17,15 +18,6 @@ export function fitPowerLaw(points: readonly { readonly x: number; readonly y: n
   if (bad) throw new RangeError(`fitPowerLaw: expected positive numbers, got x ${bad.x} with y ${bad.y}`);
   if (new Set(points.map(({ x }) => x)).size < 2)
     throw new RangeError(`fitPowerLaw: expected at least two different x, got ${points.length} points`);
-  const xs = points.map(({ x }) => Math.log(x));
-  const ys = points.map(({ y }) => Math.log(y));
-  const mean = (values: readonly number[]): number => values.reduce((total, v) => total + v, 0) / values.length;
-  const [x0, y0] = [mean(xs), mean(ys)];
-  const spread = xs.reduce((total, x) => total + (x - x0) ** 2, 0);
-  const exponent = xs.reduce((total, x, i) => total + (x - x0) * ((ys[i] as number) - y0), 0) / spread;
-  const total = ys.reduce((sum, y) => sum + (y - y0) ** 2, 0);
-  const rest = ys.reduce((sum, y, i) => sum + (y - y0 - exponent * ((xs[i] as number) - x0)) ** 2, 0);
-  // Equal y are a law of exponent 0, and all on its line.
-  const rSquared = total === 0 ? 1 : 1 - rest / total;
-  return { exponent, constant: Math.exp(y0 - exponent * x0), rSquared };
+  const { slope, intercept, rSquared } = fitLine(points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(y) })));
+  return { exponent: slope, constant: Math.exp(intercept), rSquared };
 }

@@ -9,6 +9,8 @@ import { leaveOut, namesOf, type OwnedSublayer, type Place, placeText, takeApart
 export interface DropAttentionOptions {
   /** Attention sublayers to leave out. */
   readonly count: number;
+  /** The first and the last block that may lose theirs; all by default. */
+  readonly within?: readonly [first: number, last: number];
   /** Text on whose loss they are chosen. */
   readonly text: TokenFile;
   /** Windows of it, spread evenly; 16 by default. */
@@ -45,12 +47,22 @@ export interface WithoutAttention extends ConfiguredDecoder {
  */
 export async function dropAttention(
   model: ConfiguredDecoder,
-  { count, text, windows = 16, context: given, signal, onProgress }: DropAttentionOptions,
+  {
+    count,
+    within = [0, Number.POSITIVE_INFINITY],
+    text,
+    windows = 16,
+    context: given,
+    signal,
+    onProgress,
+  }: DropAttentionOptions,
 ): Promise<WithoutAttention> {
   const blocks = takeApart(model);
   const candidates = blocks.flatMap((block, b) => {
     const names = namesOf(block.map(({ sublayer }) => sublayer));
-    return block.flatMap(({ sublayer }, i) => (canGo(sublayer) ? [{ block: b, name: names[i] as string }] : []));
+    return block.flatMap(({ sublayer }, i) =>
+      canGo(sublayer) && b >= within[0] && b <= within[1] ? [{ block: b, name: names[i] as string }] : [],
+    );
   });
   if (!Number.isInteger(count) || count < 0 || count > candidates.length)
     throw new RangeError(

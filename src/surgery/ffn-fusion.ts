@@ -14,6 +14,8 @@ export interface ChooseRunsOptions {
   readonly longest?: number;
   /** Layers of a run at least; 2 by default. */
   readonly shortest?: number;
+  /** The largest entry of the matrix within a run; no limit by default. */
+  readonly most?: number;
   /** Whether the last feed-forward layer of the model may be in a run; false by default, which the source found best. */
   readonly last?: boolean;
 }
@@ -26,7 +28,12 @@ export interface ChooseRunsOptions {
 export function chooseRuns(
   model: ConfiguredDecoder,
   dependency: readonly (readonly number[])[],
-  { longest = Number.POSITIVE_INFINITY, shortest = 2, last = false }: ChooseRunsOptions = {},
+  {
+    longest = Number.POSITIVE_INFINITY,
+    shortest = 2,
+    most = Number.POSITIVE_INFINITY,
+    last = false,
+  }: ChooseRunsOptions = {},
 ): readonly FfnRun[] {
   if (!(shortest >= 2 && longest >= shortest))
     throw new RangeError(`chooseRuns: expected 2 ≤ shortest ≤ longest, got ${shortest} and ${longest}`);
@@ -39,8 +46,8 @@ export function chooseRuns(
     for (const of of free)
       for (let i = 0; i + length <= of.length; i++) {
         const run = of.slice(i, i + length);
-        const { sum } = runDependency(run, dependency);
-        if (best === null || sum < best.sum) best = { run, of, sum };
+        const { max, sum } = runDependency(run, dependency);
+        if (max <= most && (best === null || sum < best.sum)) best = { run, of, sum };
       }
     if (best === null) {
       length--;
@@ -126,7 +133,7 @@ export async function fuseModel(model: ConfiguredDecoder, options: FuseModelOpti
   const runs = chooseRuns(bare, dependency, options);
   if (runs.length === 0 && sideBySide === 0)
     throw new Error(
-      "fuseModel: no feed-forward layers follow each other without attention between them; drop more attention (attentions), or put whole blocks side by side",
+      "fuseModel: no feed-forward layers follow each other without attention between them; or those that do depend on each other too much; drop more attention (attentions), allow more dependence (most), or put whole blocks side by side",
     );
   let [fused, sums]: ConfiguredDecoder[] = [bare, bare];
   // From the last on, since the places after a fused run move up.

@@ -185,6 +185,7 @@ export const conversions: { readonly [name: string]: Method } = {
       attentions: z.int().min(0).default(2),
       longest: z.int().min(2).optional(),
       shortest: z.int().min(2).default(2),
+      most: z.number().min(0).default(0.5),
       last: z.enum(["keep", "fuse"]).default("keep"),
       sideBySide: z.int().min(0).default(0),
       windows: count.default(16),

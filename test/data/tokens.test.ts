@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, truncate, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
+import { openTokens, tokensWithin, writeTokens } from "../../src/data/index.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "fourward-tokens-"));
 const path = (name: string): string => join(folder, name);
@@ -28,6 +28,19 @@ it("reads what was written, at every position, with 2 and with 4 bytes", async (
   }
   const bytes = async (name: string) => (await readFile(path(name))).length;
   expect((await bytes("large")) - (await bytes("small"))).toBe(2 * 5000);
+});
+
+it("gives a part of a file as a file", async () => {
+  await writeTokens(path("whole"), 100, [Array.from({ length: 100 }, (_, i) => i)]);
+  const file = openTokens(path("whole"));
+  const part = tokensWithin(file, 20, 30);
+  expect(part.length).toBe(30);
+  expect([...part.read(0, 3), ...part.read(29, 1)]).toEqual([20, 21, 22, 49]);
+  expect(() => part.read(29, 2)).toThrow("expected tokens of the 30 of this part, got 2 from 29 on");
+  expect(() => tokensWithin(file, 90, 11)).toThrow("expected a part of the 100 tokens, got 11 from 90 on");
+  part.close();
+  expect([...file.read(99, 1)]).toEqual([99]);
+  file.close();
 });
 
 it("refuses tokens beyond the vocabulary and leaves no file", async () => {

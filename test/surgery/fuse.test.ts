@@ -248,6 +248,8 @@ describe("dropAttention", () => {
     }
     expect(one.dropped[0]?.block).toBe(alone.indexOf(Math.min(...alone)));
     expect(one.dropped[0]?.loss).toBeCloseTo(Math.min(...alone), 6);
+    const late = await dropAttention(whole, { count: 1, within: [2, 2], text, windows: 8 });
+    expect(late.dropped[0]).toMatchObject({ block: 2, name: "mixer" });
     await expect(dropAttention(whole, { count: 4, text })).rejects.toThrow("up to the 3 attention sublayers");
   });
 });
@@ -262,7 +264,7 @@ describe("convert --with fuse", () => {
     const { config, params, figures } = await convertModel(
       "fuse",
       whole,
-      { attentions: 4, longest: 2, windows: 4, steps: 3, batch: 2, sideBySide: 2 },
+      { attentions: 4, longest: 2, most: 2, windows: 4, steps: 3, batch: 2, sideBySide: 2 },
       { text, onProgress: ({ unit = "" }) => seen.add(unit) },
     );
     expect([...seen].sort()).toEqual(["blocks", "scores", "steps"]);
@@ -304,6 +306,8 @@ describe("convert --with fuse", () => {
     expect(text(chooseRuns(whole, m, { longest: 3 }))).toEqual(["123"]);
     expect(text(chooseRuns(whole, m, { longest: 2 }))).toEqual(["12", "34"]);
     expect(text(chooseRuns(whole, m, { longest: 3, last: true }))).toEqual(["123", "45"]);
+    expect(text(chooseRuns(whole, m, { most: 1 }))).toEqual(["1234"]);
+    expect(text(chooseRuns(whole, m, { most: 0.5 }))).toEqual([]);
     expect(() => chooseRuns(whole, m, { shortest: 1 })).toThrow("2 ≤ shortest");
   });
 
