@@ -33,6 +33,7 @@ export const studies: Library["studies"] = {
   "representation-geometry": async () => (await import("./representation-geometry.ts")).default as unknown as Study,
   "transform-once": async () => (await import("./transform-once.ts")).default as unknown as Study,
   "local-neural-operators": async () => (await import("./local-neural-operators.ts")).default as unknown as Study,
+  "location-encoder": async () => (await import("./location-encoder.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 

@@ -46,6 +46,7 @@ export {
 } from "./loop.ts";
 export {
   accuracy,
+  binaryCrossEntropy,
   type CrossEntropyOptions,
   crossEntropy,
   klDivergence,

@@ -11,6 +11,7 @@ import {
   neg,
   reshape,
   type Shape,
+  softplus,
   square,
   squeeze,
   stopGradient,
@@ -75,6 +76,22 @@ export function klDivergence(
   const wanted = logs(stopGradient(teacher));
   const losses = mul(sum(mul(exp(wanted), sub(wanted, logs(student))), { axis: 1 }), temperature ** 2);
   return reduce("klDivergence", losses, teacher.shape.slice(0, -1), reduction);
+}
+
+/**
+ * Cross-entropy of two classes in nats: `-y·log σ(x) - (1 - y)·log σ(-x)` for logits x and labels y from 0 to 1, both of one
+ * shape; the mean over all, a scalar, by default.
+ */
+export function binaryCrossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { reduction = "mean" }: { readonly reduction?: Reduction } = {},
+): Tensor {
+  if (logits.shape.join() !== labels.shape.join())
+    throw new RangeError(
+      `binaryCrossEntropy: expected logits and labels of one shape, got [${logits.shape.join(", ")}] and [${labels.shape.join(", ")}]`,
+    );
+  return reduce("binaryCrossEntropy", sub(softplus(logits), mul(logits, labels)), logits.shape, reduction);
 }
 
 /** Squared difference, `(x - y)²`, of two tensors of one shape; its mean over all elements, a scalar, by default. */

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { compile, grad, key, mean, type Tensor, tensor, toNested } from "../../src/array/index.ts";
-import { accuracy, compileSteps, crossEntropy, klDivergence, meanSquaredError } from "../../src/train/index.ts";
+import {
+  accuracy,
+  binaryCrossEntropy,
+  compileSteps,
+  crossEntropy,
+  klDivergence,
+  meanSquaredError,
+} from "../../src/train/index.ts";
 import { distance, gradientError, matrix, softmaxRow } from "../nn/reference.ts";
 
 const logits = matrix(6, 4, 1).map((row) => row.map((x) => 5 * x));
@@ -14,6 +21,21 @@ const losses = (smoothing: number): number[] =>
     return -(1 - smoothing) * (p[labels[i] as number] as number) - smoothing * even;
   });
 const total = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0);
+
+describe("binaryCrossEntropy", () => {
+  it("agrees with the logarithms of probabilities, for large logits too", async () => {
+    const x = [-3, -0.2, 0.5, 4, 80, -80];
+    const y = [0, 1, 1, 0.25, 1, 0];
+    const loss = compile((a: Tensor, b: Tensor) => binaryCrossEntropy(a, b, { reduction: "none" }));
+    const got = toNested(await loss(tensor(Float32Array.from(x)), tensor(Float32Array.from(y)))) as number[];
+    const log = (v: number) => -Math.log1p(Math.exp(-v));
+    for (const [i, value] of got.entries()) {
+      const [logit, label] = [x[i] as number, y[i] as number];
+      expect(value).toBeCloseTo(-label * log(logit) - (1 - label) * log(-logit), 5);
+    }
+    expect(() => binaryCrossEntropy(tensor([1, 2]), tensor([1]))).toThrow("one shape");
+  });
+});
 
 describe("crossEntropy", () => {
   it.each([0, 0.1, 1])("agrees with plain JavaScript at smoothing %d, for each reduction", async (smoothing) => {
