@@ -1,4 +1,12 @@
-/** Differential equations and the numbers that judge methods for them. */
+/** Differential equations and the numbers that judge methods for them; matter in the universe and its angular spectra. */
+export {
+  type FlatSkyOptions,
+  type FullSkyOptions,
+  flatSky,
+  fullSky,
+  limber,
+  type Projection,
+} from "./angular-power.ts";
 export { type ConvergenceFit, convergenceOrder, type ErrorAtStep } from "./convergence.ts";
 export {
   euler,
@@ -11,5 +19,21 @@ export {
   type SquareMatrix,
   type Vector,
 } from "./flows.ts";
+export {
+  type Cosmology,
+  type Expansion,
+  expansion,
+  HUBBLE_LENGTH,
+  linearMatterPower,
+  transferFunction,
+} from "./matter-power.ts";
 export { attraction, drift, type Particles } from "./particles.ts";
+export {
+  lineOfSightKernel,
+  type PowerLawOptions,
+  type PowerLaws,
+  powerLaws,
+  sumOfPowerLaws,
+} from "./power-laws.ts";
+export { sphericalBessel } from "./spherical-bessel.ts";
 export { type Flow, integrate, lieTrotter, strang } from "./splitting.ts";
