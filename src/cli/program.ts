@@ -79,7 +79,7 @@ export async function main(args: readonly string[], papers: Library = library): 
   });
   // There is nobody left to tell.
   process.stderr.on("error", () => process.exit(1));
-  const program = programFor(papers);
+  const program = programFor(papers, await helpTexts(args));
   try {
     if (args.length === 0) program.outputHelp();
     else await program.parseAsync(args, { from: "user" });
@@ -103,7 +103,18 @@ const oneSentence = (text: string): string =>
     .replace(/\s*\n\s*/g, " ")
     .replace(/\.$/, "")}; fourward --help shows what there is`;
 
-function programFor(papers: Library): Command {
+/** What helps of verbs say beyond their options; loaded only when it is asked for. */
+interface HelpTexts {
+  readonly convert: string;
+}
+const helpTexts = async (args: readonly string[]): Promise<HelpTexts> => ({
+  convert:
+    args[0] === "convert" && args.some((arg) => arg === "--help" || arg === "-h")
+      ? (await import("./convert-help.ts")).methodsText()
+      : "",
+});
+
+function programFor(papers: Library, helps: HelpTexts): Command {
   const program = new Command("fourward")
     .description("A workbench for feed-forward and Fourier networks: papers that run, on your machine.")
     .version(version(), "-V, --version", "print the version")
@@ -233,13 +244,14 @@ function programFor(papers: Library): Command {
   program
     .command("convert <model>")
     .description("change a trained model and write it with a record: quality, operations and speed before and after")
-    .requiredOption("--with <method>", "moefication, factor, slice, fuse, low-rank, merge, deepen or excise")
+    .requiredOption("--with <method>", "one of the methods below")
     .requiredOption("--out <folder>", "folder of the converted model")
     .option(
       "--text <name>",
       "calibration text: a corpus by name, or a file or folder (default: the books and speeches)",
     )
     .option("--set <name=value...>", "options of the method, e.g. experts=32 active=8 or rank=64")
+    .addHelpText("after", () => helps.convert)
     .option("--windows <n>", "windows of validation text that score both models", count, 64)
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
