@@ -18,6 +18,7 @@ export interface Library {
 export const studies: Library["studies"] = {
   "fast-feedforward": async () => (await import("./fast-feedforward.ts")).default as unknown as Study,
   moefication: async () => (await import("./moefication.ts")).default as unknown as Study,
+  ffsplit: async () => (await import("./ffsplit.ts")).default as unknown as Study,
   "factor-llm": async () => (await import("./factor-llm.ts")).default as unknown as Study,
   "representation-dimension": async () => (await import("./representation-dimension.ts")).default as unknown as Study,
   "ffn-fusion": async () => (await import("./ffn-fusion.ts")).default as unknown as Study,
