@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import { setDefaults } from "../array/index.ts";
 import { DEFAULT_CORPUS, loadCorpus, writeFileAtomic } from "../data/index.ts";
-import { corpusTokens, decoder, loadPretrained, modelFolder, savePretrained } from "../models/index.ts";
+import { corpusTokens, decoder, loadPretrained, savePretrained } from "../models/index.ts";
 import { type ModelFigures, measureModels } from "../serve/index.ts";
 import { convertModel } from "../surgery/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
+import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { figuresText } from "./model-figures.ts";
 import { ProgressLine } from "./progress.ts";
@@ -30,7 +31,7 @@ export async function convert(folder: string, flags: ConvertFlags): Promise<void
   const interrupts = listenForInterrupts(() => process.stderr.write("stopping\n"));
   const { signal } = interrupts;
   try {
-    const before = await loadPretrained(modelFolder(folder));
+    const before = await loadPretrained(await foundModel(folder, signal));
     const { model, params, tokenizer } = before;
     if (!tokenizer) throw new Error(`convert ${folder}: there is no tokenizer.json in it, which cuts text into tokens`);
     const source = flags.text ?? DEFAULT_CORPUS;

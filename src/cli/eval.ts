@@ -1,8 +1,9 @@
 /** `fourward eval` */
 import { setDefaults } from "../array/index.ts";
-import { loadPretrained, modelFolder } from "../models/index.ts";
+import { loadPretrained } from "../models/index.ts";
 import { type MeasuredModel, measureModels } from "../serve/index.ts";
 import { type CorpusPart, type OpenText, openText } from "./corpus-part.ts";
+import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { figuresText } from "./model-figures.ts";
 import { ProgressLine } from "./progress.ts";
@@ -31,7 +32,9 @@ export async function evaluateModels(folders: readonly string[], flags: EvalFlag
   try {
     const models: Record<string, MeasuredModel> = {};
     for (const folder of folders) {
-      const { model, params, tokenizer } = await loadPretrained(modelFolder(folder), { keepHalf: flags.half === true });
+      const { model, params, tokenizer } = await loadPretrained(await foundModel(folder, interrupts.signal), {
+        keepHalf: flags.half === true,
+      });
       if (!tokenizer) throw new Error(`eval ${folder}: there is no tokenizer.json in it, which cuts text into tokens`);
       const text = await openText(flags.text, flags.part, tokenizer, interrupts.signal);
       texts.push(text);

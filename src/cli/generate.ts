@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import { setDefaults } from "../array/index.ts";
 import { fileError } from "../data/index.ts";
-import { loadPretrained, loadSpecialTokens, modelFolder } from "../models/index.ts";
+import { loadPretrained, loadSpecialTokens } from "../models/index.ts";
 import { type GenerateTextOptions, generateText, generateTexts, type TextModel } from "../serve/index.ts";
+import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { ProgressLine } from "./progress.ts";
 
@@ -33,7 +34,7 @@ export async function generateFrom(given: string, flags: GenerateFlags): Promise
   const prompts = await promptsOf(flags);
   const interrupts = listenForInterrupts(() => {});
   try {
-    const folder = modelFolder(given);
+    const folder = await foundModel(given, interrupts.signal);
     const { model, params, tokenizer } = await loadPretrained(folder, { keepHalf: flags.half === true });
     if (!tokenizer) throw new Error(`generate ${given}: there is no tokenizer.json in it, which makes text of tokens`);
     const speaking = { model, params, tokenizer, special: await loadSpecialTokens(folder, tokenizer) };

@@ -3,11 +3,12 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setDefaults } from "../array/index.ts";
 import { fileError, writeFileAtomic } from "../data/index.ts";
-import { loadPretrained, modelFolder, writeSafetensors } from "../models/index.ts";
+import { loadPretrained, writeSafetensors } from "../models/index.ts";
 import { NotApplicableError, type ProbeContext, type ProbeResult, probeOf, probes, runProbe } from "../probe/index.ts";
 import { formatNumber, renderSections, type Table } from "../report/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
 import { type CorpusPart, type OpenText, openText } from "./corpus-part.ts";
+import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { ProgressLine } from "./progress.ts";
 import { settings } from "./settings.ts";
@@ -43,7 +44,7 @@ export async function probe(folder: string, flags: ProbeFlags): Promise<void> {
   });
   const { signal } = interrupts;
   try {
-    const { model, params, tokenizer } = await loadPretrained(modelFolder(folder));
+    const { model, params, tokenizer } = await loadPretrained(await foundModel(folder, signal));
     if (!tokenizer) throw new Error(`probe ${folder}: there is no tokenizer.json in it, which cuts text into tokens`);
     const opened = await openText(flags.text, flags.part, tokenizer, signal);
     try {

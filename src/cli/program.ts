@@ -120,6 +120,10 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false)
+    .addHelpText(
+      "after",
+      "\nA <model> is a folder in the Hugging Face layout, the name of the model that comes with this package (fourward-4m),\nowner/name on the Hugging Face hub (HF_ENDPOINT names another hub), or a .bin file of llama2.c.",
+    )
     .configureOutput({ outputError: (text, write) => write(`fourward: ${oneSentence(text)}\n`) })
     .exitOverride();
 

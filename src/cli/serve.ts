@@ -1,8 +1,9 @@
 /** `fourward serve` */
 import { basename, resolve } from "node:path";
 import { setDefaults } from "../array/index.ts";
-import { loadPretrained, loadSpecialTokens, modelFolder } from "../models/index.ts";
+import { loadPretrained, loadSpecialTokens } from "../models/index.ts";
 import { startServer } from "../serve/index.ts";
+import { foundModel } from "./find-model.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 
 export interface ServeFlags {
@@ -24,7 +25,7 @@ export interface ServeFlags {
 /** Serves a model until it is told to stop; requests that have begun are finished. */
 export async function serveModel(given: string, flags: ServeFlags): Promise<void> {
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
-  const folder = modelFolder(given);
+  const folder = await foundModel(given);
   const { model, params, tokenizer } = await loadPretrained(folder);
   if (!tokenizer) throw new Error(`serve ${given}: there is no tokenizer.json in it, which makes text of tokens`);
   const special = await loadSpecialTokens(folder, tokenizer);

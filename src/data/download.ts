@@ -8,6 +8,8 @@ import { fileError, isRunning } from "./files.ts";
 export interface DownloadOptions {
   /** Called as bytes arrive; `total` is null if the server does not say. */
   readonly onProgress?: (progress: { file: string; received: number; total: number | null }) => void;
+  /** Further fields of the request, such as one that authorizes it. */
+  readonly headers?: { readonly [name: string]: string };
   /** Stops the download; what has arrived is kept and resumed by the next call. */
   readonly signal?: AbortSignal;
   /** Milliseconds without a byte after which a connection counts as dead; 30,000 by default. */
@@ -93,7 +95,11 @@ async function receive(url: string, part: string, maxBytes: number, options: Dow
   try {
     const response = await fetch(url, {
       // Identity: byte ranges of a stream that is packed on the way would not mean bytes of the file.
-      headers: { "accept-encoding": "identity", ...(start > 0 ? { range: `bytes=${start}-` } : {}) },
+      headers: {
+        ...options.headers,
+        "accept-encoding": "identity",
+        ...(start > 0 ? { range: `bytes=${start}-` } : {}),
+      },
       signal: options.signal ? AbortSignal.any([stall.signal, options.signal]) : stall.signal,
     });
     const resumes = response.status === 206 && response.headers.get("content-range")?.startsWith(`bytes ${start}-`);

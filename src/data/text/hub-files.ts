@@ -1,12 +1,21 @@
 /** Parquet files of data sets on the Hugging Face hub: found on this machine, downloaded whole, or read by ranges. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { listFiles } from "@huggingface/hub";
 import { type AsyncBuffer, asyncBufferFromFile, asyncBufferFromUrl } from "hyparquet";
 import { cacheFolder } from "../cache.ts";
-import { type DownloadOptions, download } from "../download.ts";
+import type { DownloadOptions } from "../download.ts";
 import { fileError, sha256File, writeFileAtomic } from "../files.ts";
+import {
+  downloadHubFile,
+  type HubEntry,
+  type HubRepo,
+  hubAddress,
+  hubFiles,
+  hubPage,
+  hubReason,
+  makeFolder,
+} from "../hub.ts";
 
 /** A folder of Parquet files in a data set. */
 export interface HubFolder {
@@ -16,16 +25,9 @@ export interface HubFolder {
 }
 
 /** A file of a folder: one that the user put there, or one that the hub lists. */
-export type HubFile =
-  | { readonly path: string; readonly local: string }
-  | { readonly path: string; readonly local?: undefined; readonly size: number; readonly sha256: string };
+export type HubFile = { readonly path: string; readonly local: string } | (HubEntry & { readonly local?: undefined });
 
-/** Where the hub is: `HF_ENDPOINT`, as other tools of the hub have it, or the public one. */
-function endpoint(): string {
-  const address = (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
-  if (URL.canParse(address)) return address;
-  throw new Error(`HF_ENDPOINT: expected the address of a hub such as https://huggingface.co, got ${address}`);
-}
+const repoOf = ({ repo }: HubFolder): HubRepo => ({ type: "dataset", name: repo });
 
 /** Where a file or list of a data set is kept. */
 export const keptAt = ({ repo }: HubFolder, path: string): string => join(cacheFolder(), "hub", repo, path);
@@ -34,14 +36,7 @@ const listKeptAt = (set: HubFolder): string => keptAt(set, `${set.folder}/files.
 
 /** What to do if the hub does not help. */
 const waysToSupply = ({ repo, folder }: HubFolder): string =>
-  `go online and run it again, or put the Parquet files of https://huggingface.co/datasets/${repo}/tree/main/${folder} into a folder ${repo}/${folder} and set FOURWARD_DATA to the folder that holds it`;
-
-/** Why something of the hub could not be had, in words that stand behind "hub". */
-function reasonOf(error: unknown): string {
-  const { cause, message } = error as Error & { cause?: NodeJS.ErrnoException };
-  const host = new URL(endpoint()).host;
-  return cause ? `${host} cannot be reached (${cause.code ?? cause.message})` : `${host} answered: ${message}`;
-}
+  `go online and run it again, or put the Parquet files of ${hubPage({ type: "dataset", name: repo }, folder)} into a folder ${repo}/${folder} and set FOURWARD_DATA to the folder that holds it`;
 
 /**
  * The Parquet files of a folder in the order of their names: those in `<FOURWARD_DATA>/<repo>/<folder>` if there are
@@ -54,27 +49,15 @@ export async function filesOf(set: HubFolder, options: DownloadOptions): Promise
   if (own.length > 0) return own;
   const kept = listKeptAt(set);
   if (existsSync(kept)) return JSON.parse(await readFile(kept, "utf8")) as HubFile[];
-  const files: HubFile[] = [];
-  const hubUrl = endpoint();
+  let listed: readonly HubEntry[];
   try {
-    const listed = listFiles({
-      repo: { type: "dataset", name: repo },
-      path: folder,
-      hubUrl,
-      fetch: (address, init) => fetch(address, { ...init, ...signalOf(options) }),
-    });
-    for await (const { type, path, size, lfs } of listed) {
-      // A path becomes a path in the cache, which it must not leave.
-      const inside = path.startsWith(`${folder}/`) && !path.split("/").includes("..");
-      if (type === "file" && inside && path.endsWith(".parquet") && lfs)
-        files.push({ path, size: lfs.size ?? size, sha256: lfs.oid });
-    }
+    listed = await hubFiles(repoOf(set), folder, options);
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw new Error(`corpus ${repo}: ${folder} is not on this machine, and ${reasonOf(error)}; ${waysToSupply(set)}`);
+    throw new Error(`corpus ${repo}: ${folder} is not on this machine, and ${hubReason(error)}; ${waysToSupply(set)}`);
   }
+  const files = listed.filter(({ path, hash }) => path.endsWith(".parquet") && hash.kind === "sha256");
   if (files.length === 0) throw new Error(`corpus ${repo}: the hub has no Parquet files in its folder ${folder}`);
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
   await makeFolder(dirname(kept));
   await writeFileAtomic(kept, JSON.stringify(files));
   return files;
@@ -91,30 +74,17 @@ async function ownFiles({ repo, folder }: HubFolder): Promise<HubFile[]> {
   return found.map((name) => ({ path: `${folder}/${name}`, local: join(own, name) }));
 }
 
-/** Makes a folder and those above it. */
-export const makeFolder = (folder: string): Promise<unknown> =>
-  mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw fileError("make the folder", folder, error);
-  });
-
-const addressOf = ({ repo }: HubFolder, path: string): string =>
-  `${endpoint()}/datasets/${repo}/resolve/main/${path.split("/").map(encodeURIComponent).join("/")}`;
-
 /**
  * A whole file: the user's own, or the one in the cache, downloaded unless it is there with the checksum that the hub
  * lists. A download that was cut is continued by the next call.
  */
 export async function wholeFile(set: HubFolder, file: HubFile, options: DownloadOptions): Promise<AsyncBuffer> {
   if (file.local !== undefined) return asyncBufferFromFile(file.local);
-  const { path, size, sha256 } = file;
+  const { path, hash } = file;
   const target = keptAt(set, path);
-  if (existsSync(target) && (await sha256File(target)) === sha256) return asyncBufferFromFile(target);
-  const check = async (part: string): Promise<Uint8Array | string> => {
-    const found = await sha256File(part);
-    return found === sha256 ? new Uint8Array() : `expected SHA-256 ${sha256}, got ${found}`;
-  };
-  const failure = await download([addressOf(set, path)], target, { maxBytes: size, check }, options);
-  if (typeof failure !== "string") return asyncBufferFromFile(target);
+  if (existsSync(target) && (await sha256File(target)) === hash.hex) return asyncBufferFromFile(target);
+  const failure = await downloadHubFile(repoOf(set), file, target, options);
+  if (failure === null) return asyncBufferFromFile(target);
   // The hub may have other files by now: the next call asks for their list again.
   await rm(listKeptAt(set), { force: true });
   throw new Error(`corpus ${set.repo}: ${path} could not be downloaded (${failure}); ${waysToSupply(set)}`);
@@ -123,7 +93,7 @@ export async function wholeFile(set: HubFolder, file: HubFile, options: Download
 /** A file of which only ranges are fetched as they are read, or the user's own. */
 export function rangesOf(set: HubFolder, file: HubFile, options: DownloadOptions): Promise<AsyncBuffer> {
   if (file.local !== undefined) return asyncBufferFromFile(file.local);
-  const url = addressOf(set, file.path);
+  const url = hubAddress(repoOf(set), file.path);
   return asyncBufferFromUrl({ url, byteLength: file.size, requestInit: signalOf(options) });
 }
 
@@ -132,7 +102,7 @@ export function readingError(set: HubFolder, file: HubFile, error: unknown, { si
   signal?.throwIfAborted();
   if (file.local !== undefined)
     return new Error(`corpus ${set.repo}: ${file.local} could not be read as Parquet (${(error as Error).message})`);
-  return new Error(`corpus ${set.repo}: ${file.path} could not be read, ${reasonOf(error)}; ${waysToSupply(set)}`);
+  return new Error(`corpus ${set.repo}: ${file.path} could not be read, ${hubReason(error)}; ${waysToSupply(set)}`);
 }
 
 const signalOf = ({ signal }: DownloadOptions) => (signal ? { signal } : {});

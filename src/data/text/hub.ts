@@ -7,16 +7,8 @@ import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadO
 import { compressors } from "hyparquet-compressors";
 import type { DownloadOptions } from "../download.ts";
 import { writeFileAtomic } from "../files.ts";
-import {
-  filesOf,
-  type HubFile,
-  type HubFolder,
-  keptAt,
-  makeFolder,
-  rangesOf,
-  readingError,
-  wholeFile,
-} from "./hub-files.ts";
+import { makeFolder } from "../hub.ts";
+import { filesOf, type HubFile, type HubFolder, keptAt, rangesOf, readingError, wholeFile } from "./hub-files.ts";
 
 type Parts = {
   readonly train: readonly string[];

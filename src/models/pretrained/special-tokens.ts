@@ -41,9 +41,9 @@ export async function loadSpecialTokens(folder: string, tokenizer: Tokenizer): P
   const inVocabulary = (token: unknown): token is number =>
     Number.isInteger(token) && (token as number) >= 0 && (token as number) < tokenizer.vocabularySize;
   const ends = [generation.eos_token_id ?? config.eos_token_id, tokenOf(names.eos_token)].flat().filter(inVocabulary);
-  if (ends.length === 0 && tokenizer.endOfText !== null) ends.push(tokenizer.endOfText);
+  if (ends.length === 0) ends.push(...tokenizer.ends);
   const begins = settings.add_bos_token === true || beginsWithSpecial(tokenizer.json);
-  const begin = tokenOf(names.bos_token) ?? [config.bos_token_id].find(inVocabulary) ?? null;
+  const begin = tokenOf(names.bos_token) ?? [config.bos_token_id].find(inVocabulary) ?? tokenizer.beginning[0] ?? null;
   const template = await chatTemplate(folder, settings.chat_template);
   return {
     begin: begins ? begin : null,
