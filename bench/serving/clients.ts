@@ -1,8 +1,9 @@
 /** A server under many clients that stream at once, round after round. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
-import { setDefaults } from "../../src/array/index.ts";
-import { loadPretrained, loadSpecialTokens, modelFolder } from "../../src/models/index.ts";
-import { startServer } from "../../src/serve/index.ts";
 import { table } from "../table.ts";
 
 export interface ClientsBenchOptions {
@@ -24,7 +25,7 @@ export interface ClientsRound {
   readonly failed: number;
   /** Texts that differ from what the same request gave alone. */
   readonly different: number;
-  /** Resident memory after the round, clients included, in bytes. */
+  /** Resident memory of the server after the round, in bytes. */
   readonly memory: number;
 }
 
@@ -35,34 +36,27 @@ export interface ClientsReport {
   readonly left: number;
 }
 
+/** So many requests are different from each other: what they give alone is found out first, one after the other. */
+const DIFFERENT = 40;
+/** Clients that vanish in each round. */
+const VANISHING = 10;
+
 /**
- * Every client asks with a prompt and a seed of its own; a few more vanish in the middle of each round. What each is told
- * is compared with what its request gives alone.
+ * Starts `fourward serve`. Every client asks with a prompt and a seed, a few more vanish in the middle of each round, and
+ * what each is told is compared with what its request gives alone.
  */
-export async function runClients({ model, clients, tokens, rounds, rows, threads, log }: ClientsBenchOptions) {
-  setDefaults({ threads });
-  const folder = modelFolder(model);
-  const { tokenizer, ...loaded } = await loadPretrained(folder);
-  if (!tokenizer) throw new Error(`bench: ${model} has no tokenizer`);
-  const special = await loadSpecialTokens(folder, tokenizer);
-  const server = await startServer(
-    { ...loaded, tokenizer, special },
-    { name: model, host: "127.0.0.1", port: 0, rows, queue: 2 * clients },
-  );
-  const client = new OpenAI({
-    baseURL: `http://127.0.0.1:${server.port}/v1`,
-    apiKey: "none",
-    maxRetries: 0,
-    timeout: 600_000,
-  });
+export async function runClients({ clients, rounds, log, ...options }: ClientsBenchOptions): Promise<ClientsReport> {
+  const { model, tokens } = options;
+  const server = await startProcess({ ...options, queue: 2 * clients });
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "none", maxRetries: 0, timeout: 600_000 });
   const ask = async (i: number): Promise<{ text: string; firstMs: number; made: number }> => {
     const started = performance.now();
     const stream = await client.completions.create({
       model,
-      prompt: `${["The", "My fellow citizens,", "Call me", "And when the whale"][i % 4]} ${i}`,
+      prompt: `${["The", "My fellow citizens,", "Call me", "And when the whale"][i % 4]} ${i % DIFFERENT}`,
       max_tokens: tokens,
       temperature: 0.8,
-      seed: i,
+      seed: i % DIFFERENT,
       stream: true,
       stream_options: { include_usage: true },
     });
@@ -79,33 +73,86 @@ export async function runClients({ model, clients, tokens, rounds, rows, threads
     for await (const _ of stream) break;
     stream.controller.abort();
   };
-  log("each request alone");
-  const alone: string[] = [];
-  for (let i = 0; i < clients; i++) alone.push((await ask(i)).text);
-  const memoryBefore = process.memoryUsage().rss;
-  const results: ClientsRound[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const started = performance.now();
-    const [all] = await Promise.all([
-      Promise.allSettled(alone.map((_, i) => ask(i))),
-      Promise.allSettled(Array.from({ length: 10 }, vanish)),
-    ]);
-    const seconds = (performance.now() - started) / 1000;
-    const told = all.flatMap((each, i) => (each.status === "fulfilled" ? [{ ...each.value, i }] : []));
-    const first = told.map(({ firstMs }) => firstMs).sort((a, b) => a - b);
-    const at = (share: number) => first[Math.min(first.length - 1, Math.floor(share * first.length))] ?? Number.NaN;
-    results.push({
-      tokensPerSecond: told.reduce((total, { made }) => total + made, 0) / seconds,
-      firstMs: { p50: at(0.5), p99: at(0.99) },
-      failed: clients - told.length,
-      different: told.filter(({ text, i }) => text !== alone[i]).length,
-      memory: process.memoryUsage().rss,
-    });
-    log(`round ${round + 1} of ${rounds}`);
+  try {
+    log("each request alone");
+    const alone: string[] = [];
+    for (let i = 0; i < Math.min(DIFFERENT, clients); i++) alone.push((await ask(i)).text);
+    const memoryBefore = server.memory();
+    const results: ClientsRound[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const started = performance.now();
+      const [all] = await Promise.all([
+        Promise.allSettled(Array.from({ length: clients }, (_, i) => ask(i))),
+        Promise.allSettled(Array.from({ length: VANISHING }, vanish)),
+      ]);
+      const seconds = (performance.now() - started) / 1000;
+      const told = all.flatMap((each, i) => (each.status === "fulfilled" ? [{ ...each.value, i }] : []));
+      const first = told.map(({ firstMs }) => firstMs).sort((a, b) => a - b);
+      const at = (share: number) => first[Math.min(first.length - 1, Math.floor(share * first.length))] ?? Number.NaN;
+      results.push({
+        tokensPerSecond: told.reduce((total, { made }) => total + made, 0) / seconds,
+        firstMs: { p50: at(0.5), p99: at(0.99) },
+        failed: clients - told.length,
+        different: told.filter(({ text, i }) => text !== alone[i % DIFFERENT]).length,
+        memory: server.memory(),
+      });
+      log(`round ${round + 1} of ${rounds}`);
+    }
+    const health = (await (await fetch(`${server.url}/health`)).json()) as { requests: number };
+    return { memoryBefore, rounds: results, left: health.requests };
+  } finally {
+    await server.stop();
   }
-  const health = (await (await fetch(`http://127.0.0.1:${server.port}/health`)).json()) as { requests: number };
-  await server.close();
-  return { memoryBefore, rounds: results, left: health.requests } satisfies ClientsReport;
+}
+
+interface ServerProcess {
+  readonly url: string;
+  /** Resident memory in bytes. */
+  memory(): number;
+  stop(): Promise<void>;
+}
+
+/** The server as users start it, in a process of its own, on a port that is free. */
+async function startProcess(options: {
+  readonly model: string;
+  readonly rows: number;
+  readonly queue: number;
+  readonly threads: number;
+}): Promise<ServerProcess> {
+  const { model, ...flags } = options;
+  const port = await freePort();
+  const named = Object.entries({ ...flags, port, name: model }).filter(([name]) => serveFlags.has(name));
+  const args = named.flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", main, "serve", model, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  await Promise.race([
+    once(child.stdout, "data"),
+    ended.then(() => {
+      throw new Error(`bench: fourward serve ${model} did not start`);
+    }),
+  ]);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    memory: () => 1024 * Number(execFileSync("ps", ["-o", "rss=", "-p", String(child.pid)]).toString()),
+    stop: async () => {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+const serveFlags = new Set(["rows", "queue", "threads", "port", "name"]);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);

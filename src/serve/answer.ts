@@ -90,7 +90,8 @@ export class Answer {
 
   /** Frees the rows; what has been said so far is the answer. */
   abort(): void {
-    this.#abort.abort();
+    // A reason of its own would be an error with a stack, made for every request.
+    this.#abort.abort("over");
   }
 
   /** All of it in one piece. */

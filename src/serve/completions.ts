@@ -151,9 +151,15 @@ export function completionsApp(model: TextModel, options: CompletionsOptions): C
   const answer = async (c: Context, wanted: Wanted): Promise<Response> => {
     const given = new Answer(model, batcher, wanted, options);
     running.add(given);
-    given.over.finally(() => running.delete(given));
     // Also while it waits for a row: a client that has gone wants nothing.
-    c.req.raw.signal.addEventListener("abort", () => given.abort(), { once: true });
+    const { signal } = c.req.raw;
+    const leave = (): void => given.abort();
+    signal.addEventListener("abort", leave);
+    given.over.finally(() => {
+      running.delete(given);
+      // A listener that stayed would keep the request for ever: Node holds its signal until the request is forgotten.
+      signal.removeEventListener("abort", leave);
+    });
     return wanted.stream ? given.stream(c) : c.json(await given.whole());
   };
   return {

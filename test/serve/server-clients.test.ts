@@ -1,4 +1,6 @@
 import { connect, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evaluate, key, mapTree, normal } from "../../src/array/index.ts";
@@ -81,6 +83,27 @@ describe("many clients at once", { timeout: 60_000 }, () => {
     await expect.poll(() => health(server), { timeout: 3000 }).toMatchObject({ rows: 4, waiting: 2 });
     for (const socket of all.slice(0, 6)) socket.destroy();
     await expect.poll(() => health(server), { timeout: 3000 }).toMatchObject(CLEAR);
+  });
+
+  it("keeps nothing of requests that are over", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const heap = (): number => {
+      collect();
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const round = (): Promise<unknown> =>
+      Promise.all(
+        Array.from({ length: 100 }, async (_, i) => {
+          const body = JSON.stringify({ prompt: "the", max_tokens: 2, stream: i % 2 === 0 });
+          await (await fetch(`http://127.0.0.1:${server.port}/v1/completions`, { method: "POST", body })).text();
+        }),
+      );
+    for (let i = 0; i < 3; i++) await round();
+    const before = heap();
+    for (let i = 0; i < 5; i++) await round();
+    expect((heap() - before) / 500).toBeLessThan(5000);
   });
 
   it("drops a client that reads nothing, whose answer is larger than what sockets hold", async () => {
