@@ -1,5 +1,5 @@
 /** Small classifiers of images in a few architectures that share their options, to compare many of them. */
-import { fold, type Key, mean, relu, reshape, type Tensor, type Tree } from "../array/index.ts";
+import { averagePool, fold, type Key, relu, reshape, type Tensor, type Tree } from "../array/index.ts";
 import {
   convolution,
   drop,
@@ -33,7 +33,7 @@ export interface ImageClassifierOptions {
 
 /** Representations of images on their way to the classes. */
 export interface Representations {
-  /** Features of the first hidden layer: `[batch, extent]`; of a convolution the mean of each channel. */
+  /** Features of the first hidden layer: `[batch, extent]`; of a convolution its means over squares of 2 × 2 places. */
   readonly first: Tensor;
   /** Features that the classes are read from: `[batch, width]`. */
   readonly last: Tensor;
@@ -79,11 +79,17 @@ export function imageClassifier(options: ImageClassifierOptions): ImageClassifie
     representations: (params, x) => {
       const seen = hidden(params, x);
       const first = seen[0] as Tensor;
-      return { first: first.rank === 4 ? mean(first, { axis: [2, 3] }) : first, last: seen.at(-1) as Tensor };
+      return {
+        first: first.rank === 4 ? flat(averagePool(first, { window: 2 })) : first,
+        last: seen.at(-1) as Tensor,
+      };
     },
     classify: (params, features) => head.apply(params.head, features),
   };
 }
+
+/** Rows of all but the first axis. */
+const flat = (x: Tensor): Tensor => reshape(x, [x.shape[0] as number, -1]);
 
 /** The hidden layers of each kind, each with its ReLU. */
 function hiddenLayers({ kind, image, width, depth }: ImageClassifierOptions): readonly Layer<Tree>[] {
@@ -108,11 +114,11 @@ function hiddenLayers({ kind, image, width, depth }: ImageClassifierOptions): re
       const at = { stride: 2, init: heNormal } as const;
       const read = convolution({ inputs: 1, outputs: few, kernel: [5, 5], padding: 2, ...at });
       const deepen = convolution({ inputs: few, outputs: more, kernel: [3, 3], padding: 1, ...at });
-      const flat = more * quarter * quarter;
+      const inputs = more * quarter * quarter;
       return [
         sequential((x: Tensor) => reshape(x, [-1, 1, image, image]), read, relu),
         sequential(deepen, relu),
-        sequential((x: Tensor) => reshape(x, [-1, flat]), dense(flat), relu),
+        sequential(flat, dense(inputs), relu),
         ...repeated(depth - 3, sequential(dense(width), relu)),
       ] as unknown as readonly Layer<Tree>[];
     }

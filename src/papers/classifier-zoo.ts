@@ -62,9 +62,9 @@ const plain: Training = { dropout: 0, penalty: 0, wrong: 0, rate: 2e-3 };
 const trainings: Readonly<Record<string, Training>> = {
   plain,
   dropout: { ...plain, dropout: 0.5 },
-  "weight penalty": { ...plain, penalty: 1e-3 },
+  "weight penalty": { ...plain, penalty: 3e-5 },
   "wrong labels": { ...plain, wrong: 0.4 },
-  "low rate": { ...plain, rate: 1e-4 },
+  "low rate": { ...plain, rate: 3e-4 },
 };
 
 export interface ZooBudget {
@@ -92,7 +92,7 @@ export const zooBudgets: Readonly<Record<Scale, ZooBudget>> = {
     images: 400,
     rows: 200,
   },
-  small: { sets: 2, kinds: classifierKinds, sizes, steps: 300, batch: 64, images: 6000, rows: 2000 },
+  small: { sets: 2, kinds: classifierKinds, sizes, steps: 200, batch: 64, images: 6000, rows: 2000 },
   full: {
     sets: 2,
     kinds: classifierKinds,

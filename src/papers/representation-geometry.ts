@@ -48,6 +48,8 @@ const correlations = {
   "dimension, within ways of training": (zoo) =>
     pearson(within(zoo, dimensionOf(zoo), "training"), within(zoo, accuracyOf(zoo), "training")),
   "compression, size held fixed": (zoo) => partialCorrelation(compressionOf(zoo), accuracyOf(zoo), sizeOf(zoo)),
+  "compression, within families": (zoo) =>
+    pearson(within(zoo, compressionOf(zoo), "family"), within(zoo, accuracyOf(zoo), "family")),
   size: (zoo) => pearson(sizeOf(zoo), accuracyOf(zoo)),
 } as const satisfies Record<string, (zoo: Zoo) => number>;
 

@@ -51,7 +51,7 @@ interface Sizes {
 }
 const sizes: Readonly<Record<Scale, Sizes>> = {
   smoke: { depth: 2, widths: { GELU: [1, 2, 8], SwiGLU: [1, 4] }, steps: 4, tokens: 1280 },
-  small: { depth: 3, widths: { GELU: [0.5, 1, 2, 4, 8, 16], SwiGLU: [0.5, 2, 8] }, steps: 320, tokens: 10_240 },
+  small: { depth: 2, widths: { GELU: [0.5, 1, 2, 4, 8, 16], SwiGLU: [0.5, 2, 8] }, steps: 200, tokens: 10_240 },
   full: {
     depth: 8,
     widths: { GELU: [0.5, 1, 2, 4, 8, 16], SwiGLU: [0.5, 1, 2, 4, 8, 16] },
@@ -71,8 +71,8 @@ const modelOf = ({ vocabulary, width, heads, budget }: LanguageSetting, depth: n
     blocks: Array.from({ length: depth }, () => [{ mixer: { kind: "attention", heads } }, { ffn }]),
   });
 
-/** Scores of the hidden units of each layer, of the covariance and without taking the mean off. */
-type Layers = readonly Pick<ActivationSpectrum, "scores" | "raw" | "eigenvalues">[];
+/** Spectra of the hidden units of each layer. */
+type Layers = readonly Pick<ActivationSpectrum, "scores" | "rawHardRank" | "eigenvalues">[];
 /** Of a trained model, and of the same one before training. */
 interface Examined {
   readonly trained: Layers;
@@ -96,7 +96,7 @@ async function measureModels(context: StudyContext): Promise<LanguageComparison<
     const spectraOf = async (model: Decoder, params: Parameters<Decoder["apply"]>[0]): Promise<Layers> => {
       const options = { tokens, batch: 64, signal: context.signal };
       const spectra = await activationSpectra(model, params, text.test, hiddenUnits(model), options);
-      return spectra.map(({ scores, raw, eigenvalues }) => ({ scores, raw, eigenvalues }));
+      return spectra.map(({ scores, rawHardRank, eigenvalues }) => ({ scores, rawHardRank, eigenvalues }));
     };
     const compared = await compareLanguageModels<Examined>(context, {
       arms: models,
@@ -210,7 +210,7 @@ function drawScores(figure: StudyContext["figure"], compared: LanguageComparison
   figure({
     kind: "table",
     title: "Scores of trained models",
-    caption: "Means over layers and seeds. The last two are of activations from which the mean was not taken.",
+    caption: "Means over layers and seeds. The last column is of activations from which the mean was not taken.",
     columns: [
       "model",
       "test loss",
@@ -221,7 +221,6 @@ function drawScores(figure: StudyContext["figure"], compared: LanguageComparison
       "concentration",
       "utilization index",
       "hard rank, raw",
-      "soft rank, raw",
     ],
     rows: Object.entries(compared).map(([name, { outcomes }]) => {
       const layers = outcomes.flatMap(({ examined }) => examined.trained);
@@ -235,20 +234,19 @@ function drawScores(figure: StudyContext["figure"], compared: LanguageComparison
         mean(({ scores }) => scores.softUtilization),
         mean(({ scores }) => scores.concentration),
         mean(({ scores }) => scores.utilizationIndex),
-        mean(({ raw }) => raw.hardRank),
-        mean(({ raw }) => raw.softRank),
+        mean(({ rawHardRank }) => rawHardRank),
       ];
     }),
   });
 }
 
-/** Spectra of the middle layer of the first seed. */
+/** Spectra of one layer of the first seed. */
 function drawSpectra(figure: StudyContext["figure"], compared: LanguageComparison<Examined>): void {
   const arms = Object.entries(compared).filter(([name]) => name.startsWith("GELU"));
   figure({
     kind: "lines",
     title: "GELU: shares of variance by component",
-    caption: "The middle layer of the first seed, trained.",
+    caption: "The layer half way up of the first seed, trained.",
     x: { label: "component", log: true },
     y: { label: "% of the variance", log: true },
     series: arms.map(([name, { outcomes }]) => {

@@ -57,7 +57,7 @@ export async function probeSpectra(context: ProbeContext, { at }: SpectraOptions
         "components for 95 %",
         "hard rank, raw",
       ],
-      rows: spectra.map(({ scores, raw, eigenvalues }, i) => [
+      rows: spectra.map(({ scores, rawHardRank, eigenvalues }, i) => [
         labels[i] as string,
         scores.width,
         shown(scores.hardRank),
@@ -67,17 +67,17 @@ export async function probeSpectra(context: ProbeContext, { at }: SpectraOptions
         shown(scores.concentration),
         shown(100 * scores.utilizationIndex),
         componentsFor(eigenvalues, 0.95),
-        shown(raw.hardRank),
+        shown(rawHardRank),
       ]),
     },
     notes: [...sampleNotes(spectra), ...lawNotes(spectra)],
     figures: figuresOf(spectra, labels),
-    data: spectra.map(({ name, count, scores, raw, eigenvalues }) => ({
+    data: spectra.map(({ name, count, scores, rawHardRank, eigenvalues }) => ({
       activation: name,
       tokens: count,
       ...scores,
       components95: componentsFor(eigenvalues, 0.95),
-      raw,
+      rawHardRank,
     })),
     arrays: Object.fromEntries(
       spectra.map(({ name, eigenvalues }) => [
@@ -131,7 +131,7 @@ function figuresOf(spectra: readonly ActivationSpectrum[], labels: readonly stri
       series: [
         utilization("soft", ({ scores }) => scores.softUtilization),
         utilization("hard", ({ scores }) => scores.hardUtilization),
-        utilization("hard, raw", ({ raw }) => raw.hardUtilization),
+        utilization("hard, raw", ({ rawHardRank, scores }) => rawHardRank / scores.width),
       ],
     },
   ];

@@ -4,7 +4,7 @@ import { activationsOf, type Decoder, type DecoderParams } from "../models/index
 import { covarianceOf, type Moments, momentsOf } from "./covariance.ts";
 import { symmetricEigenvalues } from "./eigenvalues.ts";
 import { type OverTextOptions, type SeenText, totalOverText } from "./record.ts";
-import { type SpectralScores, spectralScores } from "./spectrum.ts";
+import { participationRatioOf, type SpectralScores, spectralScores } from "./spectrum.ts";
 
 /** The spectrum of one activation over the tokens of a text. */
 export interface ActivationSpectrum {
@@ -14,8 +14,8 @@ export interface ActivationSpectrum {
   readonly count: number;
   /** Of the covariance. */
   readonly scores: SpectralScores;
-  /** Of the mean of products, from which the mean is not taken. */
-  readonly raw: SpectralScores;
+  /** Hard rank of the mean of products, from which the mean is not taken. */
+  readonly rawHardRank: number;
   /** Eigenvalues of the covariance, from the largest. */
   readonly eigenvalues: Float64Array;
 }
@@ -65,16 +65,14 @@ export async function activationSpectra(
 }
 
 function spectrumOf(name: string, moments: Moments): ActivationSpectrum {
-  const eigenvaluesOf = (centred: boolean) => {
-    const { matrix, width } = covarianceOf(moments, { name, centred });
-    return symmetricEigenvalues(matrix, width);
-  };
-  const eigenvalues = eigenvaluesOf(true);
+  const { matrix, width, count } = covarianceOf(moments, { name });
+  const eigenvalues = symmetricEigenvalues(matrix, width);
+  const raw = covarianceOf(moments, { name, centred: false });
   return {
     name,
-    count: Number(moments.count.data[0]),
+    count,
     scores: spectralScores(eigenvalues),
-    raw: spectralScores(eigenvaluesOf(false)),
+    rawHardRank: participationRatioOf(raw.matrix, width),
     eigenvalues,
   };
 }

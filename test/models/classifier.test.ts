@@ -25,7 +25,7 @@ describe("imageClassifier", () => {
       const params = await evaluate(model.init(key(2)));
       const { first, last } = await evaluate(model.representations(params, x));
       expect(last.shape).toEqual([5, 32]);
-      expect(first.shape).toEqual([5, kind === "convolutional" ? 2 : 32]);
+      expect(first.shape).toEqual([5, kind === "convolutional" ? 2 * 7 * 7 : 32]);
       const [logits, read] = [await evaluate(model.apply(params, x)), await evaluate(model.classify(params, last))];
       numbers(logits).forEach((v, i) => {
         expect(v).toBeCloseTo(numbers(read)[i] as number, 5);
