@@ -7,6 +7,7 @@ import { type Library, library, UnknownPaperError } from "../papers/index.ts";
 import { scales } from "../report/study.ts";
 import type { ConvertFlags } from "./convert.ts";
 import type { EvalFlags } from "./eval.ts";
+import type { ExportFlags } from "./export.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { ProbeFlags } from "./probe.ts";
 import type { RunFlags } from "./run.ts";
@@ -262,6 +263,17 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--quiet", "no progress")
     .option("--json", "print the record as JSON")
     .action(async (model: string, options: ConvertFlags) => (await import("./convert.ts")).convert(model, options));
+
+  program
+    .command("export <model>")
+    .description("write a model as ONNX, weights inside, for any runtime of the format; the file is run and checked")
+    .requiredOption("--onnx <file>", "the file")
+    .option("--batch <n>", "rows, fixed", count, 1)
+    .option("--time <n>", "positions of a row, fixed (default: all that the model has, 1024 at most)", count)
+    .option("--cache <n>", "write one step of generation instead, with caches of so many positions", count)
+    .option("--half", "keep 16-bit weights as they are: half the size, slower")
+    .option("--json", "print JSON")
+    .action(async (model: string, options: ExportFlags) => (await import("./export.ts")).exportModel(model, options));
 
   program
     .command("serve <model>")

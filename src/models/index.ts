@@ -20,6 +20,7 @@ export {
   type Representations,
 } from "./classifier.ts";
 export { EMBEDDED_MODEL, modelFolder } from "./embedded.ts";
+export { decoderOnnx, decoderStepOnnx, visionOnnx } from "./export-onnx.ts";
 export { findModel } from "./find-model.ts";
 export {
   type GridPoints,
