@@ -1,5 +1,5 @@
 /** Hierarchical clustering of a few thousand items. */
-import { div, matmul, maximum, mean, sqrt, square, sub, sum, type Tensor } from "../array/index.ts";
+import { div, matmul, maximum, mean, mul, sqrt, sub, sum, type Tensor } from "../array/index.ts";
 
 /**
  * Agglomerative clustering with average linkage: starts from single items and joins the two clusters whose items are
@@ -77,12 +77,13 @@ function joinsOf(d: Float32Array, items: number): Join[] {
 
 /**
  * Cosine distances between rows, after the mean row is taken off, so that what all have in common does not make them
- * alike: `[rows, extent]` gives `[rows, rows]`, from 0 to 2. For logits of value vectors the mean row is what frequent
- * tokens get from all. A function in the array language.
+ * alike: `[rows, extent]` gives `[rows, rows]`, from 0 to 2. With a `metric` `[extent, extent]` products are `x·M·yᵀ`: of
+ * `EᵀE` they are those of the rows times Eᵀ, which may be much longer. A function in the array language.
  */
-export function cosineDistances(vectors: Tensor): Tensor {
+export function cosineDistances(vectors: Tensor, metric?: Tensor): Tensor {
   const centred = sub(vectors, mean(vectors, { axis: 0, keepDims: true }));
-  const length = sqrt(sum(square(centred), { axis: -1, keepDims: true }));
-  const unit = div(centred, maximum(length, 1e-12));
-  return sub(1, matmul(unit, unit, { transposeB: true }));
+  const turned = metric ? matmul(centred, metric) : centred;
+  const length = sqrt(maximum(sum(mul(turned, centred), { axis: -1, keepDims: true }), 1e-24));
+  const products = matmul(div(turned, length), div(centred, length), { transposeB: true });
+  return sub(1, products);
 }

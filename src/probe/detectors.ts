@@ -71,6 +71,33 @@ export function tokenDetectors(
   });
 }
 
+/**
+ * The tokens for which each unit is active most often, whether or not they explain it: `count` of those that occur at least
+ * `least` times in the text. For units that are active on one of them at all.
+ */
+export function favouredTokens(
+  {
+    units,
+    total,
+    byToken,
+    occurred,
+    occurrences,
+  }: Pick<Activity, "units" | "total" | "byToken" | "occurred" | "occurrences">,
+  { count = 5, least = 20 }: { readonly count?: number; readonly least?: number } = {},
+): readonly Detector[] {
+  const frequent = Array.from(occurred.keys()).filter((rank) => (occurrences[rank] as number) >= least);
+  return Array.from(total).flatMap((activations, unit): Detector[] => {
+    const own = (rank: number): number => byToken[rank * units + unit] as number;
+    const rates = frequent
+      .filter((rank) => own(rank) > 0)
+      .sort((a, b) => own(b) / (occurrences[b] as number) - own(a) / (occurrences[a] as number) || a - b)
+      .slice(0, count);
+    if (rates.length === 0) return [];
+    const covered = rates.reduce((sum, rank) => sum + own(rank), 0) / activations;
+    return [{ unit, triggers: rates.map((rank) => [occurred[rank] as number]), covered, activations }];
+  });
+}
+
 /** Tokens that the detectors of a layer detect. */
 export const detectedTokens = (detectors: readonly Detector[]): ReadonlySet<number> =>
   new Set(detectors.flatMap(({ triggers }) => triggers.map((trigger) => trigger.at(-1) as number)));
@@ -184,11 +211,12 @@ export interface Suppression {
   readonly control: readonly number[];
 }
 
-/** Units without a detector's role that the control is averaged over, at most. */
+/** Units that the control is averaged over, at most. */
 const CONTROLS = 64;
 
 /**
- * Whether detectors promote or demote their own triggers, beside units of the same layer that are no detectors. `logits`
+ * Whether detectors promote or demote their own triggers, beside units of the same layer that are no detectors (beside
+ * units spread over all of the layer, if there are too few others). `logits`
  * are those of value vectors: `[units, vocabulary]`, see `valueVectorLogits`. Below the control means that the detector
  * removes the token that it has seen.
  * Source: Voita et al. 2023, arXiv:2309.04827, section 4.3.
@@ -200,7 +228,9 @@ export function triggerSuppression(
 ): Suppression {
   const percentiles = (unit: number) => percentilesIn(logits.subarray(unit * vocabulary, (unit + 1) * vocabulary));
   const taken = new Set(detectors.map(({ unit }) => unit));
-  const others = Array.from({ length: logits.length / vocabulary }, (_, unit) => unit).filter((u) => !taken.has(u));
+  const all = Array.from({ length: logits.length / vocabulary }, (_, unit) => unit);
+  const free = all.filter((unit) => !taken.has(unit));
+  const others = free.length < CONTROLS ? all : free;
   const count = Math.min(CONTROLS, others.length);
   const controls = Array.from({ length: count }, (_, i) =>
     percentiles(others[Math.floor((i * others.length) / count)] as number),

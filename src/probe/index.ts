@@ -23,6 +23,7 @@ export {
   type Detector,
   type DetectorRule,
   detectedTokens,
+  favouredTokens,
   type NgramOptions,
   ngramDetectors,
   percentilesIn,
@@ -115,6 +116,9 @@ export {
   spectralScores,
   spectralUtilizationIndex,
 } from "./spectrum.ts";
+export { listProbability, listScores, promptsBefore, steer, type UnitAt } from "./steering.ts";
+export { subUpdateError } from "./sub-updates.ts";
+export { clusterValueVectors } from "./value-clusters.ts";
 export {
   heaviestFirst,
   jaccard,
@@ -127,6 +131,7 @@ export {
   NotApplicableError,
   outputEmbedding,
   type ProjectionNorm,
+  throughLastNorm,
   valueVectorLogits,
   valueVectors,
   vocabularyProjection,

@@ -24,7 +24,7 @@ import {
 import type { ProbeContext, ProbeResult } from "./probes.ts";
 import { valueVectorLogits } from "./value-vectors.ts";
 
-/** Above so many nats of information on the position a unit is called positional. Source: Voita et al. 2023. */
+/** So many nats of information on the position, above what chance gives, make a unit positional. Source: Voita et al. 2023. */
 export const POSITIONAL = 0.05;
 /** Rarer units than this are asked for n-grams: a number is kept for each of their activations. */
 const RARE = 0.01;
@@ -104,8 +104,9 @@ function positionalUnits(activity: Activity): Pick<LayerNeurons, "information" |
   const information = Float64Array.from({ length: activity.units }, (_, unit) =>
     positionalInformation(positionFrequencies(activity, unit)),
   );
+  const bound = POSITIONAL + informationBias(activity.byPosition.length / activity.units - 1, activity.tokens);
   const positional = Array.from(information).flatMap((nats, unit) =>
-    nats > POSITIONAL ? [{ unit, nats, kind: positionalKind(positionFrequencies(activity, unit)) }] : [],
+    nats > bound ? [{ unit, nats, kind: positionalKind(positionFrequencies(activity, unit)) }] : [],
   );
   return { information, positional: positional.sort((a, b) => b.nats - a.nats) };
 }
@@ -136,7 +137,7 @@ export async function probeNeurons(context: ProbeContext, options: NeuronOptions
     summary: {
       kind: "table",
       title: "Units by layer",
-      caption: `${tokens.toLocaleString("en")} tokens. A unit is dead if it was never active: rarer than ${ruleOfThree(tokens).toExponential(1)} at 95 % confidence. Triggers lowered: detectors whose value vector ranks their own tokens below where other units of the layer rank them. Positional: more than ${POSITIONAL} nats on the position.`,
+      caption: `${tokens.toLocaleString("en")} tokens. A unit is dead if it was never active: rarer than ${ruleOfThree(tokens).toExponential(1)} at 95 % confidence. Triggers lowered: detectors whose value vector ranks their own tokens below where other units of the layer rank them. Positional: more than ${POSITIONAL} nats on the position above what chance gives.`,
       columns: [
         "layer",
         "units",

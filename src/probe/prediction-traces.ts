@@ -1,5 +1,5 @@
 /** Predictions followed through the layers of a model, recorded on text. */
-import { argMax, cast, div, exp, max, sub, sum, type Tensor, topK } from "../array/index.ts";
+import { arange, argMax, cast, div, exp, max, sub, sum, type Tensor, take, topK } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { type Decoder, type DecoderParams, type FfnPlace, ffnPlaces } from "../models/index.ts";
 import { unitsOf } from "./activity.ts";
@@ -55,11 +55,13 @@ export async function predictionTraces(
     text,
     [...streams, ...hidden],
     ({ activations, tokens }) => ({
-      time: tokens,
+      // Of other positions no logits are computed.
       layers: places.map((place, l) => {
-        const logits = logitLens(model, params, activations[streams[l] as string] as Tensor);
+        const kept = arange({ start: every - 1, stop: tokens.shape[1] as number, step: every }, "int32");
+        const at = (name: string | undefined): Tensor => take(activations[name as string] as Tensor, kept, { axis: 1 });
+        const logits = logitLens(model, params, at(streams[l]));
         const highest = max(logits, { axis: -1, keepDims: true });
-        const units = activations[hidden[l] as string] as Tensor;
+        const units = at(hidden[l]);
         return {
           top: cast(argMax(logits, { axis: -1 }), "int32"),
           // The probability of the likeliest token: 1 over the sum of exp(logit - highest).
@@ -72,10 +74,9 @@ export async function predictionTraces(
     options,
   );
   const traces: RecordedPrediction[] = [];
-  for await (const { time, layers } of batches) {
-    const [rows, context] = time.shape as [number, number];
-    for (let at = 0; at < rows * context; at++) {
-      if ((at % context) % every !== every - 1) continue;
+  for await (const { layers } of batches) {
+    const count = layers[0]?.top.size ?? 0;
+    for (let at = 0; at < count; at++) {
       const numbers = (of: (layer: (typeof layers)[number]) => Tensor) =>
         layers.map((layer) => Number(of(layer).data[at]));
       traces.push({

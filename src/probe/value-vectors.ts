@@ -34,23 +34,34 @@ export const outputEmbedding = ({ head, embedding }: DecoderParams): Tensor =>
 export type ProjectionNorm = "gain" | "none";
 
 /**
- * The logits of vectors `[rows, width]`: `[rows, vocabulary]`, what adding a vector to the last stream adds to the logits.
- * With `norm: "gain"`, the default, the last norm's gain is applied, after the mean is taken off if it is a layer norm:
- * the linear part of the norm, which leaves out its division by the scale of the stream and, of course, its bias. Signs
- * and ranks are then exact at the last layer, sizes are up to a factor that differs from token to token. `norm: "none"`
- * leaves the norm out, which is exact for models that end without one, and skewed for others.
+ * Vectors `[rows, width]` as the last norm passes them on, but for its division by the scale of the stream: centred where
+ * it is a layer norm, times its gain. With `norm: "none"`, as they are.
  */
-export function vocabularyProjection(
+export function throughLastNorm(
   { norm: kind = "layer" }: Pick<DecoderConfig, "norm">,
   params: DecoderParams,
   vectors: Tensor,
   { norm = "gain" }: { readonly norm?: ProjectionNorm } = {},
 ): Tensor {
   const last = params.norm as { readonly scale: Tensor } | undefined;
-  const centred = (x: Tensor): Tensor => (kind === "layer" ? sub(x, mean(x, { axis: -1, keepDims: true })) : x);
-  const read = norm === "gain" && last ? mul(centred(vectors), cast(last.scale, "float32")) : vectors;
-  return matmul(read, outputEmbedding(params), { transposeB: true });
+  if (norm === "none" || !last) return vectors;
+  const centred = kind === "layer" ? sub(vectors, mean(vectors, { axis: -1, keepDims: true })) : vectors;
+  return mul(centred, cast(last.scale, "float32"));
 }
+
+/**
+ * The logits of vectors `[rows, width]`: `[rows, vocabulary]`, what adding a vector to the last stream adds to the logits.
+ * With `norm: "gain"`, the default, the last norm's gain is applied, after the mean is taken off if it is a layer norm:
+ * the linear part of the norm, which leaves out its division by the scale of the stream and, of course, its bias. Signs
+ * and ranks are then exact at the last layer, sizes are up to a factor that differs from token to token. `norm: "none"`
+ * leaves the norm out, which is exact for models that end without one, and skewed for others.
+ */
+export const vocabularyProjection = (
+  config: Pick<DecoderConfig, "norm">,
+  params: DecoderParams,
+  vectors: Tensor,
+  options: { readonly norm?: ProjectionNorm } = {},
+): Tensor => matmul(throughLastNorm(config, params, vectors, options), outputEmbedding(params), { transposeB: true });
 
 /** The logits of the value vectors of a layer: `[hidden, vocabulary]`; see `vocabularyProjection`. */
 export const valueVectorLogits = (

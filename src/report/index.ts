@@ -22,6 +22,7 @@ export { fitPowerLaw, type PowerLaw } from "./power-law.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
 export { type ReportSection, renderSections, type SectionsReport } from "./sections-page.ts";
+export { signTest } from "./sign-test.ts";
 export { studentTPValue } from "./student.ts";
 export {
   type PaperFacts,

@@ -8,6 +8,7 @@ import { type DecoderConfig, type DecoderParams, decoder, ffnPlaces } from "../.
 import {
   countActivity,
   deadNeurons,
+  favouredTokens,
   frequencies,
   informationBias,
   ngramDetectors,
@@ -128,7 +129,15 @@ describe("planted units", () => {
     for (let unit = 0; unit < hidden; unit++) logits[unit * vocabulary + 3] = unit === DETECTOR ? -1 : 0.5;
     const { own, control } = triggerSuppression(logits, vocabulary, tokenDetectors(activity, { most: 1 }));
     expect(own).toEqual([0]);
-    expect(control).toEqual([100]);
+    // Five of the six units rank it highest; with so few, the detector itself is among them.
+    expect(control).toEqual([500 / 6]);
+  });
+
+  it("favour the tokens for which they are active most often", () => {
+    const favoured = favouredTokens(activity, { count: 2, least: 1 });
+    expect(favoured.find(({ unit }) => unit === 5)?.triggers).toEqual([[6], [7]]);
+    expect(favoured.find(({ unit }) => unit === DETECTOR)).toMatchObject({ triggers: [[3]], covered: 1 });
+    expect(favoured.find(({ unit }) => unit === DEAD)).toBeUndefined();
   });
 
   it("need a threshold where units are never off", async () => {
