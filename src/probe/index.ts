@@ -118,7 +118,6 @@ export {
 } from "./spectrum.ts";
 export { listProbability, listScores, promptsBefore, steer, type UnitAt } from "./steering.ts";
 export { subUpdateError } from "./sub-updates.ts";
-export { clusterValueVectors } from "./value-clusters.ts";
 export {
   heaviestFirst,
   jaccard,
@@ -127,6 +126,7 @@ export {
   type UnitNorms,
   unitOutputNorms,
 } from "./unit-norms.ts";
+export { clusterValueVectors } from "./value-clusters.ts";
 export {
   NotApplicableError,
   outputEmbedding,
