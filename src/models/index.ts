@@ -58,7 +58,7 @@ export type { SafetensorsDType, SafetensorsEntry } from "./safetensors-header.ts
 export { openWeights, writeWeights } from "./sharded.ts";
 export * from "./tokenizer/index.ts";
 export { activationsOf, intervene, observe, type Replacement } from "./transformer/activations.ts";
-export type { StackCache, StackParams, Sublayer } from "./transformer/blocks.ts";
+export type { StackCache, StackParams } from "./transformer/blocks.ts";
 export {
   type Decoder,
   type DecoderConfig,
@@ -80,4 +80,5 @@ export {
 export { type FfnConfig, ffns } from "./transformer/ffns.ts";
 export { type MixerConfig, mixers } from "./transformer/mixers.ts";
 export { type FfnPlace, ffnParams, ffnPlaces } from "./transformer/places.ts";
+export type { Sublayer } from "./transformer/sublayers.ts";
 export { imagePatches, type Vit, type VitConfig, type VitParams, vit, vitSchema } from "./vit.ts";

@@ -15,18 +15,10 @@ import {
 } from "../array/index.ts";
 import { checked } from "../data/checked.ts";
 import { drop, type Layer, type LinearParams, linear, type Mode, modeOf, normalOf, tap } from "../nn/index.ts";
-import {
-  applyStack,
-  initStack,
-  normOf,
-  normSchema,
-  type StackParams,
-  type Sublayer,
-  stepsOf,
-  sublayerSchema,
-} from "./transformer/blocks.ts";
+import { applyStack, initStack, normOf, normSchema, type StackParams, stepsOf } from "./transformer/blocks.ts";
 import { weightInit } from "./transformer/decoder.ts";
 import { count, rate } from "./transformer/family.ts";
+import { type Sublayer, sublayerSchema } from "./transformer/sublayers.ts";
 
 /** A vision transformer in plain data. */
 export interface VitConfig {

@@ -1,8 +1,8 @@
 /** Llama, Mistral, Qwen2 and Qwen3 in the Hugging Face layout: one form with few differences. */
 import { z } from "zod";
 import { checked } from "../../data/checked.ts";
-import type { Sublayer } from "../transformer/blocks.ts";
 import type { DecoderConfig } from "../transformer/decoder.ts";
+import type { Sublayer } from "../transformer/sublayers.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
 import { activationField, activationSchema, layers, linear, norm, ownHead, usualParts } from "./parts.ts";
 import { ropeFields, ropeOf, scalingFields } from "./rope.ts";

@@ -1,7 +1,7 @@
 /** OPT in the Hugging Face layout. */
 import { z } from "zod";
 import { checked } from "../../data/checked.ts";
-import type { Sublayer } from "../transformer/blocks.ts";
+import type { Sublayer } from "../transformer/sublayers.ts";
 import type { Architecture, WeightPlace } from "./architecture.ts";
 import { activationField, activationSchema, layers, linear, norm, ownHead, usualParts } from "./parts.ts";
 

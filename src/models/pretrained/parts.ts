@@ -1,9 +1,9 @@
 /** What the architectures have in common: names of functions, and the places of ordinary weights. */
 import { z } from "zod";
 import type { ActivationName } from "../../nn/index.ts";
-import type { Sublayer } from "../transformer/blocks.ts";
 import type { FfnConfig } from "../transformer/ffns.ts";
 import type { MixerConfig } from "../transformer/mixers.ts";
+import type { Sublayer } from "../transformer/sublayers.ts";
 import type { WeightPlace } from "./architecture.ts";
 
 /** Activations by their names in configuration files. */

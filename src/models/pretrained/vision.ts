@@ -7,7 +7,7 @@ import { key, type Tensor, tensor } from "../../array/index.ts";
 import { checked } from "../../data/checked.ts";
 import { fileError, writeFileAtomic } from "../../data/index.ts";
 import { writeWeights } from "../sharded.ts";
-import type { Sublayer } from "../transformer/blocks.ts";
+import type { Sublayer } from "../transformer/sublayers.ts";
 import { type Vit, type VitConfig, type VitParams, vit } from "../vit.ts";
 import type { WeightPlace } from "./architecture.ts";
 import { byModelType, readFields } from "./config-file.ts";

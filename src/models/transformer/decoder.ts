@@ -27,11 +27,10 @@ import {
   normSchema,
   type StackCache,
   type StackParams,
-  type Sublayer,
   stepsOf,
-  sublayerSchema,
 } from "./blocks.ts";
 import { count, rate, type Surroundings } from "./family.ts";
+import { type Sublayer, sublayerSchema } from "./sublayers.ts";
 
 /** How positions enter: as rotations in attention, as learned vectors, or not at all. */
 export type Positions = "rotary" | "learned" | "none";

@@ -25,7 +25,6 @@ import {
   checkedBeside,
   emptyCache,
   extendStack,
-  formOf,
   initStack,
   layerOf,
   nameSteps,
@@ -33,16 +32,19 @@ import {
   type StackCache,
   type StackParams,
   type Step,
-  type Sublayer,
-  type SublayerOptions,
   stepOf,
   stepsOf,
-  sublayerForms,
-  sublayerOptions,
-  sublayerSchema,
 } from "./blocks.ts";
 import { type DecoderConfig, modelSchema, weightInit } from "./decoder.ts";
 import { count, rate, type Surroundings } from "./family.ts";
+import {
+  formOf,
+  type Sublayer,
+  type SublayerOptions,
+  sublayerForms,
+  sublayerOptions,
+  sublayerSchema,
+} from "./sublayers.ts";
 
 /** Options of attention from the written sequence to the one that was read; see `crossAttention`. */
 export interface CrossConfig {
