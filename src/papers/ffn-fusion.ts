@@ -12,7 +12,7 @@ import {
 } from "../report/index.ts";
 import { languageSettings, languageText } from "../train/index.ts";
 import { fusionGain, fusionTimes, fusionTimesTable } from "./fusion-times.ts";
-import { type FusedWindow, type FusionOutcome, fusionSizes, tryWindows } from "./fusion-windows.ts";
+import { type FusedWindow, type FusionOutcome, fusionSizes, stagesOf, tryWindows } from "./fusion-windows.ts";
 
 /** Windows of a length, over seeds. */
 const ofLength = (outcomes: readonly FusionOutcome[], length: number) =>
@@ -226,14 +226,13 @@ export default paper({
     const text = await languageText({ vocabulary });
     let outcomes: FusionOutcome[];
     try {
+      const stages = stagesOf(context.scale);
       outcomes = await context.overSeeds((seed, i) => {
-        context.progress({
-          stage: `training and fusing, seed ${seed}`,
-          done: i,
-          total: context.seeds.length,
-          unit: "seeds",
-        });
-        return context.remember(`windows, seed ${seed}`, () => tryWindows(context, text, seed));
+        let done = i * stages;
+        const total = context.seeds.length * stages;
+        const next = (stage: string) =>
+          context.progress({ stage: `seed ${seed}: ${stage}`, done: done++, total, unit: "stages" });
+        return context.remember(`windows, seed ${seed}`, () => tryWindows(context, text, seed, next));
       });
     } finally {
       text.close();

@@ -85,8 +85,21 @@ export interface FusionOutcome {
   readonly blocks: readonly { readonly count: number; readonly first: number; readonly loss: number }[];
 }
 
-/** Trains the model of a seed, drops attention, and tries every window. */
-export async function tryWindows(context: StudyContext, text: CorpusTokens, seed: number): Promise<FusionOutcome> {
+/** How often `tryWindows` tells what it does next. */
+export function stagesOf(scale: Scale): number {
+  const { depth, from, lengths } = fusionSizes[scale];
+  // Feed-forward layers that follow each other, the one before the first attention that is dropped among them.
+  const run = depth - from + 1;
+  return 8 + lengths.reduce((total, length) => total + run - length + 1, 0);
+}
+
+/** Trains the model of a seed, drops attention, and tries every window; calls `next` before each stage. */
+export async function tryWindows(
+  context: Pick<StudyContext, "scale" | "signal">,
+  text: CorpusTokens,
+  seed: number,
+  next: (stage: string) => void,
+): Promise<FusionOutcome> {
   const { vocabulary, width, heads, budget } = languageSettings[context.scale];
   const { depth, from, rate, steps, healing, windows, tokens, lengths } = fusionSizes[context.scale];
   const { signal } = context;
@@ -105,9 +118,11 @@ export async function tryWindows(context: StudyContext, text: CorpusTokens, seed
 
   const model = decoder(config);
   const training = { steps: budget.steps, batch, context: window, rate, seed, signal };
+  next("training the model");
   const { params } = await fitLanguageModel({ model, data: text.train, ...training });
   signal.throwIfAborted();
   const whole: ConfiguredDecoder = { config: model.config, params };
+  next("dropping attention");
   const {
     dropped,
     loss: wholeLoss,
@@ -115,7 +130,9 @@ export async function tryWindows(context: StudyContext, text: CorpusTokens, seed
   } = await dropAttention(whole, {
     ...{ count: depth - from, within: [from, depth - 1], text: text.validation, windows, signal },
   });
+  next("healing");
   const bare = await healed(whole, cut);
+  next("dependence of blocks");
   const matrix = await blockDependency(decoder(bare.config), bare.params, text.validation, { tokens, signal });
   const all = ffnRuns(bare.config)[0] as FfnRun;
   const tried: FusedWindow[] = [];
@@ -123,6 +140,7 @@ export async function tryWindows(context: StudyContext, text: CorpusTokens, seed
     for (let i = 0; i + length <= all.length; i++) {
       const run = all.slice(i, i + length);
       const first = run[0]?.block as number;
+      next(`${length} layers from block ${first} on`);
       tried.push({
         ...{ first, length, last: i + length === all.length },
         dependency: windowDependency(matrix, first, length).sum,
@@ -132,14 +150,19 @@ export async function tryWindows(context: StudyContext, text: CorpusTokens, seed
     }
   const longest = all.slice(-1 - (lengths.at(-1) as number), -1);
   const [fused, removed] = [await fuseFfnRun(bare, longest), withoutFfns(bare, longest)];
+  const healedLoss = async (student: ConfiguredDecoder, name: string): Promise<number> => {
+    next(`distilling ${name}`);
+    return loss(await healed(whole, student));
+  };
   // Each gets as many more steps as the model that it is compared with.
   const [bareHealed, fusedHealed, removedHealed] = [
-    await loss(await healed(whole, bare)),
-    await loss(await healed(whole, fused)),
-    await loss(await healed(whole, removed)),
+    await healedLoss(bare, "the model without attention"),
+    await healedLoss(fused, "the longest run fused"),
+    await healedLoss(removed, "the longest run left out"),
   ];
   const bareLoss = await loss(bare);
   const blocks = [];
+  next("whole blocks side by side");
   const dense = await blockDependency(model, params, text.validation, { tokens, signal });
   for (const count of [2, 3, 4].filter((n) => n < depth)) {
     const first = leastDependent(dense, count);
