@@ -75,7 +75,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     width: 16,
     modes: 8,
     layers: 3,
-    steps: 240,
+    steps: 500,
     batch: 8,
     rates: [3e-3, 8e-3, 2e-2],
     rollout: 8,

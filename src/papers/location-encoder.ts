@@ -71,7 +71,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     test: 10_000,
     hidden: 64,
     frequencies: 16,
-    steps: 800,
+    steps: 1200,
     batch: 250,
     rates: [3e-4, 1e-3, 3e-3, 1e-2],
   },

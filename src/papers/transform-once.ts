@@ -71,7 +71,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     width: 16,
     modes: 16,
     layers: 4,
-    steps: 500,
+    steps: 800,
     batch: 16,
     rates: [2e-3, 6e-3, 18e-3],
     timed: [32, 64, 128],
