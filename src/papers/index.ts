@@ -37,6 +37,8 @@ export const studies: Library["studies"] = {
   "transform-once": async () => (await import("./transform-once.ts")).default as unknown as Study,
   "local-neural-operators": async () => (await import("./local-neural-operators.ts")).default as unknown as Study,
   "location-encoder": async () => (await import("./location-encoder.ts")).default as unknown as Study,
+  "flat-sky-spectra": async () => (await import("./flat-sky-spectra.ts")).default as unknown as Study,
+  spright: async () => (await import("./spright.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 
