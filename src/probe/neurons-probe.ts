@@ -1,6 +1,7 @@
 /** The probe `neurons`: dead units, detectors of tokens and n-grams, positional units, layer by layer. */
 import { evaluate } from "../array/index.ts";
-import type { Point } from "../report/index.ts";
+import type { TensorToWrite } from "../models/index.ts";
+import type { LinePlot, Point, Table } from "../report/index.ts";
 import { type Activity, countActivity } from "./activity.ts";
 import {
   type Detector,
@@ -126,131 +127,127 @@ const percent = (part: number, whole: number): number => Number(((100 * part) / 
 /** The probe as the registry has it. */
 export async function probeNeurons(context: ProbeContext, options: NeuronOptions): Promise<ProbeResult> {
   const layers = await analyzeNeurons(context, options);
-  const { tokens, byPosition, units } = (layers[0] as LayerNeurons).activity;
-  const positions = byPosition.length / units - 1;
-  const decode = (trigger: readonly number[]): string => JSON.stringify(context.tokenizer.decode(trigger));
-  const show = ({ triggers }: Detector): string => triggers.slice(0, 8).map(decode).join(" ");
-  const lowered = ({ own, control }: Suppression): number => own.filter((p, i) => p < (control[i] as number)).length;
-  const label = ({ activity }: LayerNeurons): string => layerLabel(activity.place);
-  const detected = layers.flatMap((layer) => layer.detectors.map((detector, i) => ({ layer, detector, i })));
+  const decode = (trigger: readonly number[]): string => context.tokenizer.decode(trigger);
   return {
-    summary: {
-      kind: "table",
-      title: "Units by layer",
-      caption: `${tokens.toLocaleString("en")} tokens. A unit is dead if it was never active: rarer than ${ruleOfThree(tokens).toExponential(1)} at 95 % confidence. Triggers lowered: detectors whose value vector ranks their own tokens below where other units of the layer rank them. Positional: more than ${POSITIONAL} nats on the position above what chance gives.`,
-      columns: [
-        "layer",
-        "units",
-        "dead, %",
-        "active for a token, %",
-        "token detectors",
-        "tokens detected",
-        "of these new",
-        "triggers lowered",
-        ...(options.ngrams > 1 ? ["n-gram detectors"] : []),
-        "positional",
-      ],
-      rows: layers.map((layer) => [
-        label(layer),
-        layer.activity.units,
-        percent(layer.dead.length, layer.activity.units),
-        percent(
-          layer.frequency.reduce((sum, f) => sum + f, 0),
-          layer.activity.units,
-        ),
-        layer.detectors.length,
-        detectedTokens(layer.detectors).size,
-        layer.newTokens,
-        layer.detectors.length === 0 ? "" : `${lowered(layer.suppression)} of ${layer.detectors.length}`,
-        ...(options.ngrams > 1 ? [layer.ngrams.reduce((sum, found) => sum + found.length, 0)] : []),
-        layer.positional.length,
-      ]),
-    },
+    summary: summaryOf(layers, options.ngrams > 1),
     notes: [
-      `Information on the position is estimated too high by up to ${informationBias(positions, tokens).toExponential(1)} nats.`,
+      `Information on the position is estimated too high by up to ${biasOf(layers[0] as LayerNeurons).toExponential(1)} nats.`,
     ],
-    figures: [
-      {
-        kind: "lines",
-        title: "How often units are active",
-        caption: "Units of a layer in order of their frequency; dead units are left out.",
-        x: { label: "% of the units of the layer" },
-        y: { label: "% of tokens", log: true },
-        series: layers.map((layer) => ({ name: `layer ${label(layer)}`, points: quantiles(layer.frequency) })),
-      },
-      {
-        kind: "lines",
-        title: "Positional units",
-        caption: "Frequency by position of the units that know most of it, from position 1 on, in groups of positions.",
-        x: { label: "position" },
-        y: { label: "% of tokens" },
-        series: layers
-          .flatMap((layer) => layer.positional.map((unit) => ({ layer, ...unit })))
-          .sort((a, b) => b.nats - a.nats)
-          .slice(0, 6)
-          .map(({ layer, unit, nats }) => ({
-            name: `layer ${label(layer)}, unit ${unit} (${nats.toFixed(2)} nats)`,
-            points: grouped(positionFrequencies(layer.activity, unit)),
-          })),
-      },
-      {
-        kind: "table",
-        title: "Token detectors",
-        caption:
-          "The most active ones of each layer. Standing: where the triggers stand among the logits of the unit's value vector, from 0 (lowest) to 100; beside it the same for units that are no detectors.",
-        columns: ["layer", "unit", "activations", "covered, %", "triggers", "standing", "others"],
-        rows: detected
-          .sort((a, b) => b.detector.activations - a.detector.activations)
-          .slice(0, 40)
-          .map(({ layer, detector, i }) => [
-            label(layer),
-            `${detector.unit}`,
-            detector.activations,
-            percent(detector.covered, 1),
-            show(detector),
-            Number((layer.suppression.own[i] as number).toFixed(1)),
-            Number((layer.suppression.control[i] as number).toFixed(1)),
-          ]),
-      },
-    ],
-    data: layers.map((layer) => ({
-      layer: layer.activity.place.path,
-      units: layer.activity.units,
-      tokens,
-      dead: layer.dead,
-      deadBelow: ruleOfThree(tokens),
-      activeShare: layer.frequency.reduce((sum, f) => sum + f, 0) / layer.activity.units,
-      detectors: layer.detectors.map((detector, i) => ({
-        ...detector,
-        text: detector.triggers.map((trigger) => context.tokenizer.decode(trigger)),
-        standing: layer.suppression.own[i],
-        standingOfOthers: layer.suppression.control[i],
-      })),
-      ngramDetectors: layer.ngrams.map((found, n) => ({
-        length: n + 2,
-        units: found.map((detector) => ({
-          ...detector,
-          text: detector.triggers.map((trigger) => context.tokenizer.decode(trigger)),
-        })),
-      })),
-      positional: layer.positional,
-      informationBias: informationBias(positions, tokens),
-    })),
-    arrays: Object.fromEntries(
-      layers.flatMap(({ activity, information }) => {
-        const { path } = activity.place;
-        const context = activity.byPosition.length / activity.units;
-        return [
-          [`${path}.activations`, { dtype: "F64" as const, shape: [activity.units], data: activity.total }],
-          [`${path}.information`, { dtype: "F64" as const, shape: [activity.units], data: information }],
-          [
-            `${path}.activations_by_position`,
-            { dtype: "F64" as const, shape: [context, activity.units], data: activity.byPosition },
-          ],
-        ];
-      }),
-    ),
+    figures: [frequencyPlot(layers), positionalPlot(layers), detectorTable(layers, decode)],
+    data: layers.map((layer) => dataOf(layer, decode)),
+    arrays: Object.fromEntries(layers.flatMap(arraysOf)),
   };
+}
+
+type Decode = (tokens: readonly number[]) => string;
+
+const label = ({ activity }: LayerNeurons): string => layerLabel(activity.place);
+const activeShare = ({ frequency }: LayerNeurons): number =>
+  frequency.reduce((sum, f) => sum + f, 0) / frequency.length;
+const biasOf = ({ activity: { byPosition, units, tokens } }: LayerNeurons): number =>
+  informationBias(byPosition.length / units - 1, tokens);
+
+function summaryOf(layers: readonly LayerNeurons[], withNgrams: boolean): Table {
+  const { tokens } = (layers[0] as LayerNeurons).activity;
+  const lowered = ({ own, control }: Suppression): number => own.filter((p, i) => p < (control[i] as number)).length;
+  return {
+    kind: "table",
+    title: "Units by layer",
+    caption: `${tokens.toLocaleString("en")} tokens. A unit is dead if it was never active: rarer than ${ruleOfThree(tokens).toExponential(1)} at 95 % confidence. Triggers lowered: detectors whose value vector ranks their own tokens below where other units of the layer rank them. Positional: more than ${POSITIONAL} nats on the position above what chance gives.`,
+    columns: [
+      ...["layer", "units", "dead, %", "active for a token, %", "token detectors", "tokens detected", "of these new"],
+      ...["triggers lowered", ...(withNgrams ? ["n-gram detectors"] : []), "positional"],
+    ],
+    rows: layers.map((layer) => [
+      label(layer),
+      layer.activity.units,
+      percent(layer.dead.length, layer.activity.units),
+      percent(activeShare(layer), 1),
+      layer.detectors.length,
+      detectedTokens(layer.detectors).size,
+      layer.newTokens,
+      layer.detectors.length === 0 ? "" : `${lowered(layer.suppression)} of ${layer.detectors.length}`,
+      ...(withNgrams ? [layer.ngrams.reduce((sum, found) => sum + found.length, 0)] : []),
+      layer.positional.length,
+    ]),
+  };
+}
+
+const frequencyPlot = (layers: readonly LayerNeurons[]): LinePlot => ({
+  kind: "lines",
+  title: "How often units are active",
+  caption: "Units of a layer in order of their frequency; dead units are left out.",
+  x: { label: "% of the units of the layer" },
+  y: { label: "% of tokens", log: true },
+  series: layers.map((layer) => ({ name: `layer ${label(layer)}`, points: quantiles(layer.frequency) })),
+});
+
+const positionalPlot = (layers: readonly LayerNeurons[]): LinePlot => ({
+  kind: "lines",
+  title: "Positional units",
+  caption: "Frequency by position of the units that know most of it, from position 1 on, in groups of positions.",
+  x: { label: "position" },
+  y: { label: "% of tokens" },
+  series: layers
+    .flatMap((layer) => layer.positional.map((unit) => ({ layer, ...unit })))
+    .sort((a, b) => b.nats - a.nats)
+    .slice(0, 6)
+    .map(({ layer, unit, nats }) => ({
+      name: `layer ${label(layer)}, unit ${unit} (${nats.toFixed(2)} nats)`,
+      points: grouped(positionFrequencies(layer.activity, unit)),
+    })),
+});
+
+const detectorTable = (layers: readonly LayerNeurons[], decode: Decode): Table => ({
+  kind: "table",
+  title: "Token detectors",
+  caption:
+    "The most active ones. Standing: where the triggers stand among the logits of the unit's value vector, from 0 (lowest) to 100; beside it the same for units that are no detectors.",
+  columns: ["layer", "unit", "activations", "covered, %", "triggers", "standing", "others"],
+  rows: layers
+    .flatMap((layer) => layer.detectors.map((detector, i) => ({ layer, detector, i })))
+    .sort((a, b) => b.detector.activations - a.detector.activations)
+    .slice(0, 40)
+    .map(({ layer, detector, i }) => [
+      label(layer),
+      `${detector.unit}`,
+      detector.activations,
+      percent(detector.covered, 1),
+      detector.triggers.map((trigger) => JSON.stringify(decode(trigger))).join(" "),
+      Number((layer.suppression.own[i] as number).toFixed(1)),
+      Number((layer.suppression.control[i] as number).toFixed(1)),
+    ]),
+});
+
+function dataOf(layer: LayerNeurons, decode: Decode) {
+  const { activity, dead, detectors, suppression, ngrams, positional } = layer;
+  const withText = (detector: Detector) => ({ ...detector, text: detector.triggers.map(decode) });
+  return {
+    layer: activity.place.path,
+    units: activity.units,
+    tokens: activity.tokens,
+    dead,
+    deadBelow: ruleOfThree(activity.tokens),
+    activeShare: activeShare(layer),
+    detectors: detectors.map((detector, i) => ({
+      ...withText(detector),
+      standing: suppression.own[i],
+      standingOfOthers: suppression.control[i],
+    })),
+    ngramDetectors: ngrams.map((found, n) => ({ length: n + 2, units: found.map(withText) })),
+    positional,
+    informationBias: biasOf(layer),
+  };
+}
+
+function arraysOf({ activity, information }: LayerNeurons): [string, TensorToWrite][] {
+  const { place, units, total, byPosition } = activity;
+  const list = (data: Float64Array, ...shape: number[]): TensorToWrite => ({ dtype: "F64", shape, data });
+  return [
+    [`${place.path}.activations`, list(total, units)],
+    [`${place.path}.information`, list(information, units)],
+    [`${place.path}.activations_by_position`, list(byPosition, byPosition.length / units, units)],
+  ];
 }
 
 /** A rising curve of values above 0, as percentages, at 41 of their quantiles. */

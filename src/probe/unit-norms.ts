@@ -1,22 +1,9 @@
 /** How much hidden units give: the norms of what each adds to the stream of vectors. */
-import {
-  abs,
-  add,
-  cast,
-  greaterEqual,
-  matmul,
-  mul,
-  reshape,
-  slice,
-  sqrt,
-  square,
-  sum,
-  type Tensor,
-  topK,
-} from "../array/index.ts";
+import { add, cast, greaterEqual, matmul, reshape, slice, sum, type Tensor, topK } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { type Decoder, type DecoderParams, type FfnPlace, ffnParams, ffnPlaces } from "../models/index.ts";
 import { type OverTextOptions, totalOverText, windowsOf } from "./record.ts";
+import { subUpdateContribution } from "./vocabulary.ts";
 
 export interface UnitNormOptions extends OverTextOptions {
   /** Share of the units of a token that count as its heaviest; 0.1 by default. */
@@ -67,8 +54,7 @@ export async function unitOutputNorms(
       names,
       ({ activations: seen }) => {
         const [hidden, inputs] = names.map((name) => rowsOf(seen[name] as Tensor)) as [Tensor, Tensor];
-        const lengths = sqrt(sum(square(down.weight), { axis: -1 }));
-        const each = mul(abs(hidden), lengths);
+        const each = subUpdateContribution(hidden, down.weight);
         const units = each.shape[1] as number;
         const count = Math.max(1, Math.round(top * units));
         const least = slice(topK(each, count).values, { starts: [count - 1], stops: [count], axes: [-1] });

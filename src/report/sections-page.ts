@@ -47,6 +47,19 @@ function sectionHtml({ title, text, caution, notes = [], figures }: ReportSectio
     ...(caution === undefined ? [] : [`<p class="warning">${escapeHtml(caution)}</p>`]),
     ...notes.map((note) => `<p class="fine">${escapeHtml(note)}</p>`),
     "</section>",
-    ...figures.map((figure) => drawFigure(figure, palette)),
+    ...figures.filter((figure) => !isEmpty(figure)).map((figure) => drawFigure(figure, palette)),
   ].join("\n");
+}
+
+/** Whether there is nothing to draw: what was looked for was not found. */
+function isEmpty(figure: Figure): boolean {
+  switch (figure.kind) {
+    case "lines":
+      return figure.series.length === 0;
+    case "bars":
+      return figure.bars.length === 0;
+    case "table":
+    case "pictures":
+      return figure.rows.length === 0;
+  }
 }
