@@ -1,4 +1,5 @@
 /** Paper 28: feed-forward layers of a deep thin model in one wide layer, once attention between them is gone. */
+import { EMBEDDED_MODEL } from "../models/index.ts";
 import {
   average,
   exactly,
@@ -219,7 +220,10 @@ export default paper({
     },
   },
   seeds: { smoke: 1, small: 3, full: 5 },
-  next: ["convert fourward-4m --with fuse --set attentions=3 steps=200 --out models/fused", "eval models/fused"],
+  next: [
+    `convert ${EMBEDDED_MODEL} --with fuse --set attentions=3 steps=200 --out models/fused`,
+    `eval ${EMBEDDED_MODEL} models/fused`,
+  ],
   async run(context) {
     const { vocabulary } = languageSettings[context.scale];
     const { timed, calls, lengths } = fusionSizes[context.scale];
