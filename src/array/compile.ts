@@ -94,6 +94,8 @@ interface Model {
   hash?: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Something in it is float64. */
+  readonly double: boolean;
 }
 
 /** Lowers a graph to a model file. Unused inputs are left out of it: their names are empty. */
@@ -104,7 +106,8 @@ function lower(graph: Graph, inputNames: readonly string[], outputNames: readonl
   const results = builder.emit(graph, inputs);
   const outputs = results.map((name, i) => builder.output(name, graph.outputs[i] as Tensor, outputNames[i] as string));
   const values = graph.inputs.flatMap(({ shape, dtype }, i) => (inputs[i] ? [{ name: inputs[i], shape, dtype }] : []));
-  return { bytes: encodeModel(builder.finish("fourward", values, outputs)), inputs, outputs: outputNames };
+  const double = [...used].some(({ dtype }) => dtype === "float64");
+  return { bytes: encodeModel(builder.finish("fourward", values, outputs)), inputs, outputs: outputNames, double };
 }
 
 /** Sessions by device, threads and model, so that equal graphs share one; the one used last stands last. */
@@ -127,7 +130,7 @@ async function sessionFor(model: Model, options: CompileOptions): Promise<Sessio
   const used = performance.now();
   let session = sessions.get(key)?.session;
   if (!session) {
-    session = runtime.load(model.bytes, wanted);
+    session = runtime.load(model.bytes, { ...wanted, double: model.double });
     session.catch(() => sessions.delete(key));
     releaseIdle(used - IDLE_MS);
   }
@@ -249,7 +252,7 @@ export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promis
   const none = flatten<[]>([]);
   const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none);
   // Such a graph is hardly ever met again, so its session is not kept.
-  const session = await runtime.load(ready.model.bytes, sessionOptions(options));
+  const session = await runtime.load(ready.model.bytes, { ...sessionOptions(options), double: ready.model.double });
   const values = await run(session, ready, []).finally(() => session.release());
   const leaves = [...flat.leaves];
   pending.forEach((place, i) => {

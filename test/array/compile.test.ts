@@ -55,6 +55,12 @@ describe("compile", () => {
     expect(numbers(x)).toEqual([1, 2, 3]);
   });
 
+  it("keeps factors of products in float64", async () => {
+    const [x, w] = [f.tensor([[[0.3]], [[0.7]]], { dtype: "float64" }), f.tensor([[0.9]], { dtype: "float64" })];
+    const y = await f.compile((v: Tensor, u: Tensor) => f.mul(f.matmul(u, f.mul(v, Math.PI)), 1 / 3))(x, w);
+    expect(Math.abs(Number(y.data[1]) - (0.9 * 0.7 * Math.PI) / 3)).toBeLessThan(1e-15);
+  });
+
   it("prints what it will run", () => {
     const run = f.compile((x: Tensor, w: Tensor) => f.grad((v: Tensor) => f.sum(f.relu(f.matmul(x, v))))(w));
     expect(run.print(f.zeros([2, 3]), f.zeros([3, 4]))).toMatchInlineSnapshot(`

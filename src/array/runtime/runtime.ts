@@ -16,6 +16,8 @@ export interface SessionOptions {
   readonly device: Device;
   /** Threads for one operation; by default as many as the machine has cores. */
   readonly threads?: number;
+  /** The model computes in float64: what would round it to float32 on the way is left out. False by default. */
+  readonly double?: boolean;
 }
 
 /** A loaded model. Runs of one session follow each other; a second call waits for the first. */
