@@ -39,12 +39,13 @@ export async function openWeights(folder: string): Promise<Safetensors> {
   try {
     for (const name of new Set(places.values())) {
       // The index comes from outside; it must not lead out of the folder.
-      if (basename(name) !== name) throw new Error(`read ${index}: ${show(name)} is not the name of a file beside it`);
+      if (basename(name) !== name || name.length > 200)
+        throw new Error(`read ${index}: ${show(name)} is not the name of a file beside it`);
       files.set(name, await openSafetensors(join(folder, name)));
     }
     for (const [tensor, name] of places)
       if (!files.get(name)?.entries.has(tensor))
-        throw new Error(`read ${index}: tensor ${show(tensor)} is not in ${name}, where the index says it is`);
+        throw new Error(`read ${index}: tensor ${show(tensor)} is not in ${show(name)}, where the index says it is`);
   } catch (error) {
     await close();
     throw error;

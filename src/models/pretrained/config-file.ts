@@ -35,3 +35,12 @@ export function byModelType<A extends { readonly modelType: string }>(
   const names = known.map(({ modelType }) => modelType).join(", ");
   throw new Error(`read ${path}: unknown model_type ${show(name)}; known are ${names}`);
 }
+
+/** What `build` makes of a configuration; its errors name the file. */
+export function described<R>(path: string, build: () => R): R {
+  try {
+    return build();
+  } catch (error) {
+    throw new Error(`read ${path}: it describes no model: ${(error as Error).message}`, { cause: error });
+  }
+}

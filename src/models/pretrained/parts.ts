@@ -1,6 +1,7 @@
 /** What the architectures have in common: names of functions, and the places of ordinary weights. */
 import { z } from "zod";
 import type { ActivationName } from "../../nn/index.ts";
+import { show } from "../safetensors-header.ts";
 import type { FfnConfig } from "../transformer/ffns.ts";
 import type { MixerConfig } from "../transformer/mixers.ts";
 import type { Sublayer } from "../transformer/sublayers.ts";
@@ -29,7 +30,7 @@ export const activationSchema = z
   .string()
   .refine((name) => Object.hasOwn(activationOf, name), {
     error: ({ input }) =>
-      `the activation ${JSON.stringify(input)} is not supported; known are ${Object.keys(activationOf).join(", ")}`,
+      `the activation ${show(input)} is not supported; known are ${Object.keys(activationOf).join(", ")}`,
   })
   .transform((name) => activationOf[name] as ActivationName);
 

@@ -8,14 +8,14 @@ import { writeWeights } from "../sharded.ts";
 import { folderTokenizer, type Tokenizer } from "../tokenizer/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder } from "../transformer/decoder.ts";
 import type { Architecture } from "./architecture.ts";
-import { byModelType, readFields } from "./config-file.ts";
+import { byModelType, described, readFields } from "./config-file.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama, mistral, qwen2, qwen3 } from "./llama.ts";
 import { loadLlama2c } from "./llama2c.ts";
 import { neox } from "./neox.ts";
 import { opt } from "./opt.ts";
 import { own } from "./own.ts";
-import { type ReadWeightsOptions, readWeights, tensorsOf, type WeightNames } from "./weights.ts";
+import { type ReadWeightsOptions, readWeights, tensorsOf, type WeightNames, withWeights } from "./weights.ts";
 
 /** Those that a decoder is written as come first in this order; our own has them all. */
 const architectures: readonly Architecture[] = [gpt2, llama, qwen3, qwen2, mistral, neox, opt, own];
@@ -114,24 +114,28 @@ export type LoadPretrainedOptions = ReadWeightsOptions;
  */
 export async function loadPretrained(folder: string, options: LoadPretrainedOptions = {}): Promise<Pretrained> {
   if (folder.endsWith(".bin")) return loadLlama2c(folder);
-  const { architecture, config, ends } = await readConfig(folder);
-  const model = decoder(config);
+  const { architecture, config, ends, path } = await readConfig(folder);
   const tokenizer = await folderTokenizer(folder, ends);
-  return {
-    model,
-    params: await readWeights(folder, namesIn(architecture, model.config), model.init(key(0)), options),
-    tokenizer,
-  };
+  // Our own form lists its blocks, some of which have no weights.
+  const blocks = architecture === own ? 0 : config.blocks.length;
+  return withWeights(folder, blocks, async (file) => {
+    const [model, like] = described(path, () => {
+      const built = decoder(config);
+      return [built, built.init(key(0))];
+    });
+    const params = await readWeights(folder, file, namesIn(architecture, model.config), like, options);
+    return { model, params, tokenizer };
+  });
 }
 
 /** What `config.json` says, and the tokens at which texts end. */
 async function readConfig(
   folder: string,
-): Promise<{ architecture: Architecture; config: DecoderConfig; ends: readonly number[] }> {
+): Promise<{ architecture: Architecture; config: DecoderConfig; ends: readonly number[]; path: string }> {
   const { fields, path } = await readFields(folder);
   const architecture = byModelType(architectures, fields, path);
   const config = architecture.toDecoder(fields, path);
-  return { architecture, config, ends: endsOf(fields.eos_token_id, config.vocabulary) };
+  return { architecture, config, path, ends: endsOf(fields.eos_token_id, config.vocabulary) };
 }
 
 /** `eos_token_id` is one number or several; some files name tokens that the model does not have. */

@@ -1,6 +1,7 @@
 /** Rotary positions as configuration files describe them. */
 import { z } from "zod";
 import type { RotaryOptions, RotaryScaling } from "../../nn/index.ts";
+import { show } from "../safetensors-header.ts";
 
 const count = z.int().min(1);
 const positive = z.number().positive();
@@ -35,7 +36,7 @@ const kindSchema = z.discriminatedUnion(
   {
     error: ({ input }) => {
       const { rope_type } = (input ?? {}) as { readonly rope_type?: unknown };
-      return `rotary positions of the kind ${JSON.stringify(rope_type)} are not supported; known are default, linear, dynamic, llama3 and yarn`;
+      return `rotary positions of the kind ${show(rope_type)} are not supported; known are default, linear, dynamic, llama3 and yarn`;
     },
   },
 );

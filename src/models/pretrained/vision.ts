@@ -10,9 +10,9 @@ import { writeWeights } from "../sharded.ts";
 import type { Sublayer } from "../transformer/sublayers.ts";
 import { type Vit, type VitConfig, type VitParams, vit } from "../vit.ts";
 import type { WeightPlace } from "./architecture.ts";
-import { byModelType, readFields } from "./config-file.ts";
+import { byModelType, described, readFields } from "./config-file.ts";
 import { activationField, activationSchema, layers, linear, norm, usualParts } from "./parts.ts";
-import { type ReadWeightsOptions, readWeights, tensorsOf, type WeightNames } from "./weights.ts";
+import { type ReadWeightsOptions, readWeights, tensorsOf, type WeightNames, withWeights } from "./weights.ts";
 
 /** How the pixels of an image become numbers, channel by channel: `(pixel·factor - mean)/std`. */
 export interface ImageScaling {
@@ -141,12 +141,18 @@ export async function loadVision(folder: string, options: ReadWeightsOptions = {
   const { fields, path } = await readFields(folder);
   const form = byModelType(forms, fields, path);
   const given = checked(fieldsSchema, fields, path);
-  const model = vit(toVit(form.modelType, given));
-  const { classes, channels } = model.config;
-  const scaling = await readScaling(folder, channels);
-  const params = await readWeights(folder, namesIn(form, model.config), model.init(key(0)), options);
-  const labels = Array.from({ length: classes }, (_, i) => given.id2label?.[i] ?? String(i));
-  return { model, params, labels, scaling };
+  const config = toVit(form.modelType, given);
+  return withWeights(folder, config.blocks.length, async (file) => {
+    const [model, like] = described(path, () => {
+      const built = vit(config);
+      return [built, built.init(key(0))];
+    });
+    const { classes, channels } = model.config;
+    const scaling = await readScaling(folder, channels);
+    const params = await readWeights(folder, file, namesIn(form, model.config), like, options);
+    const labels = Array.from({ length: classes }, (_, i) => given.id2label?.[i] ?? String(i));
+    return { model, params, labels, scaling };
+  });
 }
 
 const numbers = (length: number) => z.array(z.number()).length(length);

@@ -30,12 +30,34 @@ function namesOf(prefix: string, { name, outside }: WeightPlace): readonly strin
 }
 
 /**
+ * Opens the weights of a folder for `use`, and closes them. Throws one sentence if they hold fewer tensors than the model has
+ * blocks: so many that building them would take long are looked at here.
+ */
+export async function withWeights<R>(
+  folder: string,
+  blocks: number,
+  use: (file: Safetensors) => Promise<R>,
+): Promise<R> {
+  const file = await openWeights(folder);
+  try {
+    if (file.entries.size < blocks)
+      throw new Error(
+        `read ${folder}: config.json says ${blocks} layers, and the weights hold ${file.entries.size} tensors; do they belong together?`,
+      );
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
  * The parameters of a folder's checkpoint, in the form of `like`, whose tensors may be symbolic. Each byte is read once,
  * and memory is taken only for what is there in the right shape. Throws one sentence if a weight is missing or of another
  * shape; tensors that nothing uses are left out.
  */
 export async function readWeights<T extends Tree>(
   folder: string,
+  file: Safetensors,
   { prefix = "", places }: WeightNames,
   like: T,
   { keepHalf = false }: ReadWeightsOptions = {},
@@ -43,21 +65,16 @@ export async function readWeights<T extends Tree>(
   const { leaves, paths, rebuild } = flatten(like);
   const expected = new Map(paths.map((path, i) => [path, leaves[i] as Tensor]));
   const found = new Map<string, Tensor>();
-  const file = await openWeights(folder);
-  try {
-    const known = places.map((place) => checkedPlace(folder, file, prefix, place, expected));
-    for (const { place, stored, shapes, dtype, rank } of known) {
-      const fill = (target: Float32Array | Uint16Array, from: number) => file.fill(stored, target, from);
-      const parts =
-        keepHalf && rank > 1 && (dtype === "F16" || dtype === "BF16")
-          ? await fromStored(place, fill, shapes, (length) => new Uint16Array(length))
-          : await fromStored(place, fill, shapes, (length) => new Float32Array(length));
-      // A Uint16Array holds float16.
-      for (const [i, part] of parts.entries())
-        found.set(place.paths[i] as string, tensor(part, { shape: shapes[i] as readonly number[] }));
-    }
-  } finally {
-    await file.close();
+  const known = places.map((place) => checkedPlace(folder, file, prefix, place, expected));
+  for (const { place, stored, shapes, dtype, rank } of known) {
+    const fill = (target: Float32Array | Uint16Array, from: number) => file.fill(stored, target, from);
+    const parts =
+      keepHalf && rank > 1 && (dtype === "F16" || dtype === "BF16")
+        ? await fromStored(place, fill, shapes, (length) => new Uint16Array(length))
+        : await fromStored(place, fill, shapes, (length) => new Float32Array(length));
+    // A Uint16Array holds float16.
+    for (const [i, part] of parts.entries())
+      found.set(place.paths[i] as string, tensor(part, { shape: shapes[i] as readonly number[] }));
   }
   return rebuild(paths.map((path) => found.get(path) as Tensor));
 }

@@ -92,11 +92,15 @@ const readText = (path: string): Promise<string> =>
     throw fileError("read", path, error);
   });
 
-async function readJson(path: string): Promise<unknown> {
+/** The content of a file, which must be an object. */
+async function readJson(path: string): Promise<object> {
   const text = await readText(path);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw new Error(`read ${path}: it is not JSON; is it a file of a tokenizer?`);
   }
+  if (typeof value === "object" && value !== null) return value;
+  throw new Error(`read ${path}: it is not a JSON object; is it a file of a tokenizer?`);
 }

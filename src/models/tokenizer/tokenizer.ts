@@ -2,7 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { fileError } from "../../data/index.ts";
+import { show } from "../safetensors-header.ts";
 import { byteCharacters, bytesOfToken, wordsOf } from "./byte-level.ts";
+import { checkExpressions } from "./expressions.ts";
 import { END_OF_TEXT, type TokenizerFile } from "./train.ts";
 
 /** Text as numbers, and back. */
@@ -41,7 +43,9 @@ export async function loadTokenizer(
   if (typeof json?.model?.type !== "string" || typeof tokens !== "object" || tokens === null)
     throw new Error(`read ${path}: it has no model with a vocabulary; is it a tokenizer.json?`);
   try {
-    const added = json.added_tokens ?? [];
+    const { normalizer, pre_tokenizer, post_processor, decoder } = json;
+    checkExpressions([normalizer, pre_tokenizer, post_processor, decoder]);
+    const added = addedTokens(json);
     const ids = new Map(added.map(({ content, id }) => [content, id]));
     const highest = highestOf([...numbersIn(tokens), ...ids.values()]);
     const ending = endings.find((each) => ids.has(each) || Object.hasOwn(tokens, each));
@@ -56,7 +60,10 @@ export async function loadTokenizer(
       ...(isByteLevel(json) ? byteLevelCodec(json) : libraryCodec(json)),
     };
   } catch (error) {
-    throw new Error(`read ${path}: the tokenizer cannot be used: ${(error as Error).message}`);
+    // What the library trips over says nothing to whoever has the file.
+    const isForeign = error instanceof TypeError || error instanceof RangeError;
+    const reason = isForeign ? "a part of it is not what is expected there" : (error as Error).message.slice(0, 300);
+    throw new Error(`read ${path}: the tokenizer cannot be used: ${reason}`, { cause: error });
   }
 }
 
@@ -71,12 +78,20 @@ async function readJson(path: string): Promise<TokenizerFile> {
   }
 }
 
+/** The added tokens, which must have a number and a text each. */
+function addedTokens({ added_tokens: added = [] }: TokenizerFile): NonNullable<TokenizerFile["added_tokens"]> {
+  if (added === null) return [];
+  if (!Array.isArray(added) || added.some((token) => typeof token?.content !== "string" || token.content === ""))
+    throw new Error("added_tokens must be a list of tokens with their content");
+  return added;
+}
+
 /** The highest number of a vocabulary, all of whose numbers must be ones that tokens can have. */
 function highestOf(numbers: readonly number[]): number {
   let highest = -1;
   for (const number of numbers) {
     if (!(Number.isInteger(number) && number >= 0 && number < 2 ** 24))
-      throw new Error(`a token has the number ${JSON.stringify(number)}`);
+      throw new Error(`a token has the number ${show(number)}`);
     if (number > highest) highest = number;
   }
   return highest;
@@ -141,9 +156,14 @@ function libraryCodec(json: TokenizerFile): Codec {
 /** Words that are remembered; texts repeat most of their words. */
 const REMEMBERED = 100_000;
 
-function byteLevelCodec({ model, added_tokens = [] }: TokenizerFile): Codec {
+function byteLevelCodec({ model, ...file }: TokenizerFile): Codec {
+  const added_tokens = addedTokens({ model, ...file });
   const rank = new Map<string, number>();
-  (model.merges ?? []).forEach((merge, i) => {
+  const merges: readonly unknown[] = model.merges ?? [];
+  if (!Array.isArray(merges)) throw new Error("its merges must be a list of pairs");
+  merges.forEach((merge: unknown, i) => {
+    if (typeof merge !== "string" && !(Array.isArray(merge) && merge.every((part) => typeof part === "string")))
+      throw new Error("its merges must be a list of pairs");
     rank.set(typeof merge === "string" ? merge : merge.join(" "), i);
   });
   const special = new Map(added_tokens.map(({ content, id }) => [content, id]));

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Tree } from "../../array/index.ts";
 import type { Initializer, Layer, RotaryOptions, TensorLayer } from "../../nn/index.ts";
+import { show } from "../safetensors-header.ts";
 
 /** What a layer is told of the model around it. */
 export interface Surroundings {
@@ -54,7 +55,7 @@ export function familySchema<F extends Family>(what: string, family: F): z.ZodTy
       const given = typeof input === "object" && input !== null && "kind" in input ? input.kind : undefined;
       return given === undefined
         ? `expected a ${what} with its "kind", one of ${names.join(", ")}`
-        : `unknown ${what} ${JSON.stringify(given)}; known are ${names.join(", ")}`;
+        : `unknown ${what} ${show(given)}; known are ${names.join(", ")}`;
     },
   }) as never;
 }
