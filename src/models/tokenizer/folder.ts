@@ -74,7 +74,7 @@ function withBeginning(json: TokenizerFile, { add_bos_token, bos_token }: Settin
   if (add_bos_token === false) return { ...json, post_processor: null };
   if (add_bos_token !== true || name === undefined || typeof json !== "object" || json === null) return json;
   const added = Array.isArray(json.added_tokens) ? json.added_tokens : [];
-  const id = added.find(({ content }) => content === name)?.id ?? json.model?.vocab?.[name];
+  const id = added.find((token) => token?.content === name)?.id ?? json.model?.vocab?.[name];
   if (typeof id !== "number") return json;
   return {
     ...json,
