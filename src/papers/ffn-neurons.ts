@@ -180,7 +180,8 @@ async function smallModels(context: StudyContext, next: (part: string) => void) 
 }
 
 type Found = readonly LayerFigures[];
-const whole = (layers: Found, what: "dead" | "active" | "positional"): number => average(layers.map((l) => l[what]));
+const whole = (layers: Found, what: "dead" | "active" | "positional" | "nats"): number =>
+  average(layers.map((l) => l[what]));
 const detectorsIn = (layers: Found): number => layers.reduce((sum, { detectors }) => sum + detectors, 0);
 const mid = (values: readonly number[]): number => (values.length === 0 ? Number.NaN : median(values));
 const rounded = (value: number, digits = 1): number | string =>
@@ -349,9 +350,9 @@ export default paper({
       where: "our extension to all units",
     },
     positional: {
-      what: "positional units, learned positions less rotary",
+      what: "information of the median unit on the position, learned positions less rotary",
       figure: 0,
-      unit: "points",
+      unit: "nats",
       direction: "atLeast",
       where: "section 5, with learned positions; rotary is our control",
     },
@@ -409,7 +410,11 @@ export default paper({
       context.note(
         `${gaps.length} token detectors were found: ${below} of them rank their triggers lower than other units do, ${above} higher (sign test p = ${signTest(below, above).toPrecision(2)}). With few detectors this decides little, so the same is measured for the five favoured tokens of every unit.`,
       );
-      const each = (arm: Arm, what: "dead" | "active" | "positional") => small.map((found) => whole(found[arm], what));
+      context.note(
+        `Units of untrained models know the position too: ${average(fresh.map((found) => whole(found, "positional"))).toFixed(1)} % of them pass the bound that ${whole(trained, "positional").toFixed(1)} % of the trained ones pass, since positions are a large part of what new layers read. The bound alone does not show that a unit was trained to tell positions.`,
+      );
+      const each = (arm: Arm, what: "dead" | "active" | "positional" | "nats") =>
+        small.map((found) => whole(found[arm], what));
       return {
         information: exactly(positionalInformation(Float64Array.from({ length: 128 }, (_, p) => p % 2))),
         excision: exactly(cut.difference),
@@ -420,7 +425,7 @@ export default paper({
         learned: measured(fresh.map((found) => detectorsIn(trained) - detectorsIn(found))),
         removal: exactly(gaps.length === 0 ? Number.NaN : average(gaps), `${gaps.length} detectors of one model`),
         favoured: exactly(average(trained.slice(0, half).map(removal)), "one model on one text"),
-        positional: pairedMeasurement(each("learned", "positional"), each("rotary", "positional")),
+        positional: pairedMeasurement(each("learned", "nats"), each("rotary", "nats")),
         rotary: measured(each("rotary", "positional")),
         range: exactly(Math.max(...trained.map(({ positional }) => positional)), "one model on one text"),
       };
