@@ -77,7 +77,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     layers: 3,
     steps: 500,
     batch: 8,
-    rates: [3e-3, 8e-3, 2e-2],
+    rates: [5e-3, 1.5e-2, 4.5e-2],
     rollout: 8,
   },
   full: {

@@ -73,7 +73,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     frequencies: 16,
     steps: 1200,
     batch: 250,
-    rates: [3e-4, 1e-3, 3e-3, 1e-2],
+    rates: [1e-4, 5e-4, 2e-3, 8e-3, 32e-3],
   },
   full: {
     training: 100_000,

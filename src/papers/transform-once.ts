@@ -73,7 +73,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     layers: 4,
     steps: 800,
     batch: 16,
-    rates: [2e-3, 6e-3, 18e-3],
+    rates: [2e-3, 6e-3, 18e-3, 54e-3],
     timed: [32, 64, 128],
     calls: 3,
   },
