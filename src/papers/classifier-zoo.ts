@@ -226,9 +226,13 @@ async function trainZoo(
   return params;
 }
 
+/** The number of the order by which labels are chosen; batches have those from 0 on. */
+const LABELS = 2 ** 30;
+
 /** Labels of which this share, chosen by the seed, is replaced by labels of other images. */
-function withWrong(labels: Uint8Array, share: number, seed: number): Int32Array {
-  const order = permutation(labels.length, seed, 0);
+export function withWrong(labels: Uint8Array, share: number, seed: number): Int32Array {
+  // Another order than that of the batches, or the images of the first ones would be just those with wrong labels.
+  const order = permutation(labels.length, seed, LABELS);
   const result = Int32Array.from(labels);
   const count = Math.round(share * labels.length);
   for (let i = 0; i < count; i++) result[order[i] as number] = labels[order[(i + 1) % count] as number] as number;
