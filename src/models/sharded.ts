@@ -68,7 +68,7 @@ export async function openWeights(folder: string): Promise<Safetensors> {
 /** The one safetensors file of a folder, whatever its name; throws one sentence that says what there is instead. */
 async function onlyFile(folder: string): Promise<string> {
   const names = await readdir(folder).catch((error: unknown) => {
-    throw fileError("read", folder, error);
+    throw fileError("read", join(folder, SINGLE), error);
   });
   const found = names.filter((name) => name.endsWith(".safetensors"));
   if (found.length === 1) return found[0] as string;

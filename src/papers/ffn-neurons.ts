@@ -33,6 +33,7 @@ import {
   type Scale,
   type StudyContext,
   signTest,
+  withoutSpread,
   withStd,
 } from "../report/index.ts";
 import { exciseDeadNeurons } from "../surgery/index.ts";
@@ -418,16 +419,28 @@ export default paper({
       return {
         information: exactly(positionalInformation(Float64Array.from({ length: 128 }, (_, p) => p % 2))),
         excision: exactly(cut.difference),
-        dead: exactly(Math.max(...trained.map(({ dead }) => dead)), "one model on one text"),
+        dead: withoutSpread(context.seeds, Math.max(...trained.map(({ dead }) => dead)), "one model on one text"),
         wider: pairedMeasurement(each("wide", "active"), each("learned", "active")),
         wideDead: pairedMeasurement(each("wide", "dead"), each("learned", "dead")),
-        early: exactly(detectorsIn(trained.slice(0, half)) - detectorsIn(trained.slice(half)), "one model on one text"),
+        early: withoutSpread(
+          context.seeds,
+          detectorsIn(trained.slice(0, half)) - detectorsIn(trained.slice(half)),
+          "one model on one text",
+        ),
         learned: measured(fresh.map((found) => detectorsIn(trained) - detectorsIn(found))),
-        removal: exactly(gaps.length === 0 ? Number.NaN : average(gaps), `${gaps.length} detectors of one model`),
-        favoured: exactly(average(trained.slice(0, half).map(removal)), "one model on one text"),
+        removal: withoutSpread(
+          context.seeds,
+          gaps.length === 0 ? Number.NaN : average(gaps),
+          `${gaps.length} detectors of one model`,
+        ),
+        favoured: withoutSpread(context.seeds, average(trained.slice(0, half).map(removal)), "one model on one text"),
         positional: pairedMeasurement(each("learned", "nats"), each("rotary", "nats")),
         rotary: measured(each("rotary", "positional")),
-        range: exactly(Math.max(...trained.map(({ positional }) => positional)), "one model on one text"),
+        range: withoutSpread(
+          context.seeds,
+          Math.max(...trained.map(({ positional }) => positional)),
+          "one model on one text",
+        ),
       };
     } finally {
       text.close();

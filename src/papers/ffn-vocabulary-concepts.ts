@@ -213,7 +213,8 @@ type Steering = Awaited<ReturnType<typeof steering>>;
 type EarlyExit = Awaited<ReturnType<typeof earlyExit>>;
 
 const fallOf = (runs: Steering["runs"], arm: Arm, what: keyof Steered): number[] =>
-  runs.map((run) => 100 * (1 - run[arm][what] / run.plain[what]));
+  // Of what was not there, nothing can fall: few samples may hold none of the words.
+  runs.map((run) => (run.plain[what] === 0 ? 0 : 100 * (1 - run[arm][what] / run.plain[what])));
 
 function draw(
   context: StudyContext,
@@ -438,10 +439,10 @@ export default paper({
         untrained: measured(overChance("untrained")),
         deeper: measured(found.map(({ trained }) => 100 * ((trained.at(-1) as number) - (trained[0] as number)))),
         steered: measured(fallOf(steered.runs, "against on", "said")),
-        cost: exactly(-average(fallOf(steered.runs, "against on", "perplexity")), "one model on one text"),
-        probability: exactly(average(fallOf(steered.runs, "against on", "expected")), "one model on one text"),
+        cost: measured(fallOf(steered.runs, "against on", "perplexity").map((fall) => -fall)),
+        probability: measured(fallOf(steered.runs, "against on", "expected")),
         chance: measured(fallOf(steered.runs, "random on", "said")),
-        off: exactly(average(fallOf(steered.runs, "ten times as many for off", "expected")), "one model on one text"),
+        off: measured(fallOf(steered.runs, "ten times as many for off", "expected")),
         agreement: measured(exit.scores.map(({ clusters }) => 100 * clusters.agreement)),
         saved: measured(exit.scores.map(({ clusters }) => (100 * clusters.saved) / depth)),
         confidence: measured(exit.scores.map(({ confidence }) => (100 * confidence.saved) / depth)),

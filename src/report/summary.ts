@@ -5,6 +5,13 @@ import type { Point } from "./figure.ts";
 /** A measurement of these values. */
 export const measured = (values: readonly number[]): Measurement => spread(values, (v) => v);
 
+/**
+ * A figure that no seed changes and that is no identity either, such as a count on one trained model: the same value for
+ * each seed, so that a single one is no evidence.
+ */
+export const withoutSpread = (seeds: readonly number[], value: number, note: string): Measurement =>
+  spread(seeds, () => value, note);
+
 /** The mean. */
 export const average = (values: readonly number[]): number => measured(values).mean;
 

@@ -74,7 +74,7 @@ export interface MoefiedLayer {
   readonly name: string;
   /** Share of the hidden units that are active for a token, on average: what there is to gain. */
   readonly activeShare: number;
-  /** What the chosen experts' units give, of what all give; on tokens that the router has not learned from. */
+  /** What the chosen experts' units give, of what all give; on tokens that a router was chosen on but did not learn from. */
   readonly captured: number;
   /** The same with the best choice of experts there is. */
   readonly capturable: number;
@@ -194,22 +194,49 @@ async function groupsOf(
 const ROUTER_BATCH = 512;
 const trainRows = (inputs: Tensor): number => Math.floor(((inputs.shape[0] as number) * (HELD_OUT - 1)) / HELD_OUT);
 
-/** Teaches a router what each expert gives, as a share of the most that any gives: binary cross-entropy, Adam. */
+/** The rows that routers do not learn from. */
+const heldOutRows = async (inputs: Tensor): Promise<Tensor> => {
+  const first = trainRows(inputs);
+  const held = Int32Array.from({ length: (inputs.shape[0] as number) - first }, (_, i) => first + i);
+  return evaluate(take(inputs, tensor(held)));
+};
+
+/** What the units of the `active` experts of highest score give, of what all give: sums and scores `[rows, experts]`. */
+const capturedShare = (sums: Tensor, scores: Tensor, active: number): Tensor => {
+  const chosen = takeAlong(sums, bestExperts(scores, active), { axis: -1 });
+  return div(sum(chosen), maximum(sum(sums), 1e-12));
+};
+
+/** Share of the experts with which routers are compared after each epoch, as in the source's code. */
+const SELECTION_SHARE = 0.2;
+
+/**
+ * Teaches a router what each expert gives, as a share of the most that any gives: binary cross-entropy, Adam. Of its
+ * states after each epoch, and the one before, the best on the rows that are held out is kept: what lowers the loss can
+ * still change the order of the experts for the worse.
+ */
 async function trainRouter(
   start: UnitRouterParams,
   groups: UnitGroups,
   inputs: Tensor,
-  { epochs = 10, seed = 0, signal }: MoefyOptions,
+  { experts, epochs = 10, seed = 0, signal }: MoefyOptions,
 ): Promise<UnitRouterParams> {
   const count = trainRows(inputs);
   const batch = Math.min(ROUTER_BATCH, count);
-  const steps = epochs * Math.floor(count / batch);
+  const stepsPerEpoch = Math.max(1, Math.floor(count / batch));
   // The most that an expert gives for any token of the layer: one divisor for all batches, unlike in the official code.
   const targets = await compile((x: Tensor, own: UnitGroups) => {
     const sums = unitSums(own, x);
     return div(sums, maximum(max(sums), 1e-12));
   })(inputs, groups);
-  const { params } = await fit({
+  const held = await heldOutRows(inputs);
+  const selected = Math.max(1, Math.round(SELECTION_SHARE * experts));
+  const capturedBy = compile((router: UnitRouterParams, x: Tensor, own: UnitGroups) =>
+    capturedShare(unitSums(own, x), expertScores("mlp", router, own, x), selected),
+  );
+  const scoreOf = async (router: UnitRouterParams) => Number((await capturedBy(router, held, groups)).data[0]);
+  let best = { router: start, captured: await scoreOf(start) };
+  await fit({
     params: start,
     data: indexBatches({ count, batch, seeds: [seed] }),
     loss: (router: UnitRouterParams, { indices }) => {
@@ -220,11 +247,19 @@ async function trainRouter(
       return mean(add(sub(relu(scores), mul(scores, target)), log1p(exp(neg(abs(scores))))));
     },
     optimizer: adamW({ learningRate: 0.01, weightDecay: 0 }),
-    steps: Math.max(1, steps),
+    steps: epochs * stepsPerEpoch,
+    evaluate: {
+      every: stepsPerEpoch,
+      run: async (router) => {
+        const captured = await scoreOf(router);
+        if (captured > best.captured) best = { router, captured };
+        return { captured };
+      },
+    },
     seed,
     ...(signal ? { signal } : {}),
   });
-  return params;
+  return best.router;
 }
 
 async function figuresOf(
@@ -234,22 +269,16 @@ async function figuresOf(
   inputs: Tensor,
   active: number,
 ): Promise<Omit<MoefiedLayer, "block" | "name">> {
-  const first = trainRows(inputs);
-  const held = Int32Array.from({ length: (inputs.shape[0] as number) - first }, (_, i) => first + i);
   const figures = await compile((x: Tensor, own: UnitGroups, route: UnitRouterParams) => {
     const sums = unitSums(own, x);
-    const shareOf = (scores: Tensor): Tensor => {
-      const chosen = takeAlong(sums, bestExperts(scores, active), { axis: -1 });
-      return div(sum(chosen), maximum(sum(sums), 1e-12));
-    };
     const units = own.up.weight.shape[1] as number;
     const isActive = unitSums(own, x, (h) => cast(greater(h, 0), "float32"));
     return {
       activeShare: div(mean(isActive), units),
-      captured: shareOf(expertScores(kind, route, own, x)),
-      capturable: shareOf(sums),
+      captured: capturedShare(sums, expertScores(kind, route, own, x), active),
+      capturable: capturedShare(sums, sums, active),
     };
-  })(await evaluate(take(inputs, tensor(held))), groups, router);
+  })(await heldOutRows(inputs), groups, router);
   const value = (x: Tensor): number => Number(x.data[0]);
   return {
     activeShare: value(figures.activeShare),
