@@ -6,8 +6,8 @@ import { div, matmul, maximum, mean, mul, sqrt, sub, sum, type Tensor } from "..
  * nearest on average, until `clusters` are left. `distances: [items, items]`, symmetric. Gives a cluster number for each
  * item, numbered in the order of their first items. Memory is a copy of the distances; time grows with their number, since
  * chains of nearest neighbours find the same joins as comparing all pairs would (Murtagh 1983, for linkages that are
- * reducible, as this one is). The npm packages that there are compare all pairs at each join, which takes minutes for
- * the thousands of items here.
+ * reducible, as this one is). Packages that compare all pairs at each join need a step for each pair and each of the
+ * thousands of items.
  */
 export function agglomerativeClusters(distances: Float32Array, items: number, clusters: number): Int32Array {
   if (distances.length !== items * items)
