@@ -432,6 +432,10 @@ export default paper({
       context.note(
         `With ${depth} layers to the paper's 16, ${percent(exit.settled[0] as number)} % of predictions settle in the first and ${percent(exit.settled.at(-1) as number)} % only in the last: a layer skipped is a larger step than there. Clusters of active value vectors leave ${percent(mean("clusters", "agreement"))} % of predictions as they are, the probability of the lens ${percent(mean("confidence", "agreement"))} %; but it has to compute logits after each layer, whose cost is not counted here.`,
       );
+      if (steered.runs.some(({ plain }) => plain.said === 0))
+        context.note(
+          "In the samples of some seeds the model as it is says none of the words of war, so that nothing can fall there: such seeds count as a fall of 0 and are no measurement.",
+        );
       return {
         identity: exactly(identity),
         coefficient: exactly(Number(coefficient.data[0])),
