@@ -229,22 +229,22 @@ it("computes Qwen3 as it is defined", async () => {
   close(await both("qwen3", fields, { ...llamaShapes(8, norms), ...head }, (w) => llamaLogits(shape, w, tokens)));
 });
 
+const pair = (name: string, shape: readonly number[]) => ({
+  [`${name}.weight`]: shape,
+  [`${name}.bias`]: [shape[0] as number],
+});
+const optFields = {
+  model_type: "opt",
+  vocab_size: vocabulary,
+  max_position_embeddings: 16,
+  hidden_size: width,
+  ffn_dim: hidden,
+  num_hidden_layers: 2,
+  num_attention_heads: 3,
+};
+
 it("computes OPT as it is defined", async () => {
-  const fields = {
-    model_type: "opt",
-    vocab_size: vocabulary,
-    max_position_embeddings: 16,
-    hidden_size: width,
-    ffn_dim: hidden,
-    num_hidden_layers: 2,
-    num_attention_heads: 3,
-    do_layer_norm_before: true,
-    word_embed_proj_dim: width,
-  };
-  const pair = (name: string, shape: readonly number[]) => ({
-    [`${name}.weight`]: shape,
-    [`${name}.bias`]: [shape[0] as number],
-  });
+  const fields = { ...optFields, do_layer_norm_before: true, word_embed_proj_dim: width };
   const shapes = {
     "model.decoder.embed_tokens.weight": [vocabulary, width],
     "model.decoder.embed_positions.weight": [18, width],
@@ -270,21 +270,7 @@ it("computes OPT as it is defined", async () => {
 
 it("computes OPT-350m's form as it is defined", async () => {
   const narrow = 8;
-  const fields = {
-    model_type: "opt",
-    vocab_size: vocabulary,
-    max_position_embeddings: 16,
-    hidden_size: width,
-    ffn_dim: hidden,
-    num_hidden_layers: 2,
-    num_attention_heads: 3,
-    do_layer_norm_before: false,
-    word_embed_proj_dim: narrow,
-  };
-  const pair = (name: string, shape: readonly number[]) => ({
-    [`${name}.weight`]: shape,
-    [`${name}.bias`]: [shape[0] as number],
-  });
+  const fields = { ...optFields, do_layer_norm_before: false, word_embed_proj_dim: narrow };
   const shapes = {
     "model.decoder.embed_tokens.weight": [vocabulary, narrow],
     "model.decoder.embed_positions.weight": [18, width],
@@ -321,10 +307,6 @@ it("computes GPT-NeoX as it is defined", async () => {
     rotary_pct: 0.5,
     hidden_act: "gelu",
   };
-  const pair = (name: string, shape: readonly number[]) => ({
-    [`${name}.weight`]: shape,
-    [`${name}.bias`]: [shape[0] as number],
-  });
   const shapes = {
     "gpt_neox.embed_in.weight": [vocabulary, 16],
     ...repeat(
