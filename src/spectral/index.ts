@@ -6,7 +6,7 @@ export { type FftLog, type FftLogOptions, fftLog } from "./fftlog.ts";
 export { type ComplexNumber, logGamma } from "./gamma.ts";
 export { dot, multiply, multiplyTransposed, parity, rank, span } from "./gf2.ts";
 export { hashedNormal } from "./hashed-normal.ts";
-export { legendreFunctions } from "./legendre.ts";
+export { type HarmonicPart, harmonicTable, legendreFunctions } from "./legendre.ts";
 export { type Bins, densityEvolutionThreshold, peel } from "./peeling.ts";
 export {
   hadamardBins,

@@ -44,3 +44,50 @@ export function legendreFunctions(order: number, degree: number, colatitudes: Ar
   }
   return table;
 }
+
+/**
+ * What of a harmonic varies along a meridian. `value`: P_l^m. `slope`: its derivative by the colatitude, `along`: m/sin θ
+ * times it, both over √(l(l+1)).
+ */
+export type HarmonicPart = "value" | "slope" | "along";
+
+/** A part of all harmonics up to a degree, `[orders, degrees, colatitudes]`, zero where the order is larger than the degree. */
+export const harmonicTable = (part: HarmonicPart, colatitudes: Float64Array, degree: number): Float64Array =>
+  part === "value" ? valuesOf(colatitudes, degree) : slopesOf(part, colatitudes, degree);
+
+/** All functions up to a degree, `[orders, degrees, colatitudes]`; orders as many as degrees unless told otherwise. */
+function valuesOf(colatitudes: Float64Array, degree: number, orders: number = degree + 1): Float64Array {
+  const count = colatitudes.length;
+  const all = new Float64Array(orders * (degree + 1) * count);
+  for (let m = 0; m < Math.min(orders, degree + 1); m++)
+    all.set(legendreFunctions(m, degree, colatitudes), (m * (degree + 1) + m) * count);
+  return all;
+}
+
+/** The two kinds of derivatives, from neighbouring orders, so that nothing is divided by the sine. */
+function slopesOf(part: Exclude<HarmonicPart, "value">, colatitudes: Float64Array, degree: number): Float64Array {
+  const [size, count] = [degree + 1, colatitudes.length];
+  const values = valuesOf(colatitudes, degree, size + 1);
+  const value = (l: number, m: number, k: number): number => {
+    if (m < 0) return -value(l, -m, k);
+    return m > l ? 0 : (values[(m * size + l) * count + k] as number);
+  };
+  const made = new Float64Array(size * size * count);
+  for (let m = 0; m < size; m++) {
+    for (let l = Math.max(1, m); l < size; l++) {
+      const scale = 0.5 / Math.sqrt(l * (l + 1));
+      for (let k = 0; k < count; k++) {
+        made[(m * size + l) * count + k] =
+          part === "slope"
+            ? scale *
+              (Math.sqrt((l - m) * (l + m + 1)) * value(l, m + 1, k) -
+                Math.sqrt((l + m) * (l - m + 1)) * value(l, m - 1, k))
+            : -scale *
+              Math.sqrt((2 * l + 1) / (2 * l - 1)) *
+              (Math.sqrt((l - m) * (l - m - 1)) * value(l - 1, m + 1, k) +
+                Math.sqrt((l + m) * (l + m - 1)) * value(l - 1, m - 1, k));
+      }
+    }
+  }
+  return made;
+}

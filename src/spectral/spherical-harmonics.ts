@@ -18,7 +18,7 @@ import {
   transpose,
 } from "../array/index.ts";
 import { sizeOf } from "../array/shape.ts";
-import { legendreFunctions } from "./legendre.ts";
+import { type HarmonicPart, harmonicTable } from "./legendre.ts";
 import { type Latitudes, latitudesOf, type SphereGrid } from "./sphere-grids.ts";
 
 export interface SphericalOptions {
@@ -87,8 +87,8 @@ export function sphericalHarmonics({
     );
   const name = `${grid} ${latitudes} ${longitudes} ${degree}`;
   const size = degree + 1;
-  const tables = (kind: Kind, weighted: boolean, dtype: DType) =>
-    harmonicTable(name, kind, weighted, dtype, circles, { degree, longitudes });
+  const tables = (kind: HarmonicPart, weighted: boolean, dtype: DType) =>
+    harmonicTensor(name, kind, weighted, dtype, circles, { degree, longitudes });
   const check = (operation: string, x: Tensor, shape: Shape): void => {
     if (!isFloat(x.dtype) || x.dtype === "float16")
       throw new TypeError(`${operation}: expected float32 or float64, got ${x.dtype}`);
@@ -101,8 +101,8 @@ export function sphericalHarmonics({
     return rfft(field, { frequencies: size });
   };
   const fromCircles = (z: Complex): Tensor => irfft(z, { length: longitudes });
-  const overLatitudes = (kind: Kind, z: Complex): Complex => byOrder(z, tables(kind, true, z.re.dtype), false);
-  const overDegrees = (kind: Kind, z: Complex): Complex => byOrder(z, tables(kind, false, z.re.dtype), true);
+  const overLatitudes = (kind: HarmonicPart, z: Complex): Complex => byOrder(z, tables(kind, true, z.re.dtype), false);
+  const overDegrees = (kind: HarmonicPart, z: Complex): Complex => byOrder(z, tables(kind, false, z.re.dtype), true);
   return {
     ...circles,
     latitudes,
@@ -152,17 +152,14 @@ function byOrder({ re, im }: Complex, matrices: Tensor, transposeA: boolean): Co
   return { re: back(a), im: back(b) };
 }
 
-/** `value`: P_l^m. `slope`: its derivative by the colatitude, `along`: m/sin θ times it, both over √(l(l+1)). */
-type Kind = "value" | "slope" | "along";
-
 /**
  * The functions of a kind, `[orders, degrees, latitudes]`: for sums over points with their weights, for sums over degrees
  * with the factor that the inverse Fourier transform takes away. As factors of their own, the runtime would join them with
  * the products, in float32 whatever the type.
  */
-function harmonicTable(
+function harmonicTensor(
   name: string,
-  kind: Kind,
+  kind: HarmonicPart,
   weighted: boolean,
   dtype: DType,
   { colatitudes, weights }: Latitudes,
@@ -171,7 +168,7 @@ function harmonicTable(
   return shared(`harmonics ${name} ${kind} ${weighted} ${dtype}`, () => {
     const size = degree + 1;
     const count = colatitudes.length;
-    const values = kind === "value" ? valuesOf(colatitudes, degree) : slopesOf(kind, colatitudes, degree);
+    const values = harmonicTable(kind, colatitudes, degree);
     const made = table(
       [size, size, count],
       dtype,
@@ -180,43 +177,6 @@ function harmonicTable(
     );
     return { re: made, im: made };
   }).re;
-}
-
-/** All functions up to a degree, `[orders, degrees, colatitudes]`; orders as many as degrees unless told otherwise. */
-function valuesOf(colatitudes: Float64Array, degree: number, orders: number = degree + 1): Float64Array {
-  const count = colatitudes.length;
-  const all = new Float64Array(orders * (degree + 1) * count);
-  for (let m = 0; m < Math.min(orders, degree + 1); m++)
-    all.set(legendreFunctions(m, degree, colatitudes), (m * (degree + 1) + m) * count);
-  return all;
-}
-
-/** The two kinds of derivatives, from neighbouring orders, so that nothing is divided by the sine. */
-function slopesOf(kind: Kind, colatitudes: Float64Array, degree: number): Float64Array {
-  const [size, count] = [degree + 1, colatitudes.length];
-  const values = valuesOf(colatitudes, degree, size + 1);
-  const value = (l: number, m: number, k: number): number => {
-    if (m < 0) return -value(l, -m, k);
-    return m > l ? 0 : (values[(m * size + l) * count + k] as number);
-  };
-  const made = new Float64Array(size * size * count);
-  for (let m = 0; m < size; m++) {
-    for (let l = Math.max(1, m); l < size; l++) {
-      const scale = 0.5 / Math.sqrt(l * (l + 1));
-      for (let k = 0; k < count; k++) {
-        made[(m * size + l) * count + k] =
-          kind === "slope"
-            ? scale *
-              (Math.sqrt((l - m) * (l + m + 1)) * value(l, m + 1, k) -
-                Math.sqrt((l + m) * (l - m + 1)) * value(l, m - 1, k))
-            : -scale *
-              Math.sqrt((2 * l + 1) / (2 * l - 1)) *
-              (Math.sqrt((l - m) * (l - m - 1)) * value(l - 1, m + 1, k) +
-                Math.sqrt((l + m) * (l + m - 1)) * value(l - 1, m - 1, k));
-      }
-    }
-  }
-  return made;
 }
 
 /** The sum over orders of the squares of coefficients of a real field, for each degree: `[..., degree + 1]`. */

@@ -10,3 +10,14 @@ export {
   periodicField1d,
   periodicField2d,
 } from "./random-field.ts";
+export {
+  EARTH,
+  type RandomFlowOptions,
+  randomFlow,
+  type ShallowWater,
+  type ShallowWaterFields,
+  type ShallowWaterOptions,
+  type ShallowWaterState,
+  shallowWater,
+} from "./shallow-water.ts";
+export { type SphereGridOptions, type SpherePlan, spherePlan, type TangentArray } from "./sphere.ts";
