@@ -26,7 +26,16 @@ export {
   pixelStatistics,
   type Split,
 } from "./images.ts";
+export { encodeNpy, type NpyArray, parseNpy } from "./npy.ts";
 export * from "./pde/index.ts";
 export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
 export * from "./text/index.ts";
+export {
+  loadTimeSeries,
+  parseSeriesTable,
+  type SeriesName,
+  type TimeSeries,
+  timeSeriesAvailable,
+} from "./time-series.ts";
 export { openTokens, type TokenFile, tokensWithin, writeTokens } from "./tokens.ts";
+export { loadWordVectors, meanWordVectors, type WordVectors, wordVectorsAvailable } from "./word-vectors.ts";

@@ -94,6 +94,7 @@ export {
   totalOverText,
   windowsOf,
 } from "./record.ts";
+export * from "./retrieval/index.ts";
 export {
   conditionalAgreement,
   type RoutedHits,

@@ -8,6 +8,7 @@ export { dot, multiply, multiplyTransposed, parity, rank, span } from "./gf2.ts"
 export { hashedNormal } from "./hashed-normal.ts";
 export { type HarmonicPart, harmonicTable, legendreFunctions } from "./legendre.ts";
 export { type Bins, densityEvolutionThreshold, peel } from "./peeling.ts";
+export { inverseRealFourier, type RealFourierOptions, realFourier } from "./real-fourier.ts";
 export {
   hadamardBins,
   randomGroups,
