@@ -10,6 +10,7 @@ import type { EvalFlags } from "./eval.ts";
 import type { ExportFlags } from "./export.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { ProbeFlags } from "./probe.ts";
+import type { ReduceFlags } from "./reduce.ts";
 import type { RunFlags } from "./run.ts";
 import type { ServeFlags } from "./serve.ts";
 import type { TrainFlags } from "./train.ts";
@@ -55,6 +56,11 @@ function layerList(text: string): readonly number[] {
       throw new InvalidArgumentError("Expected numbers of layers from 0, e.g. 0,2.");
     return value;
   });
+}
+
+/** `384,192` */
+function sizeList(text: string): readonly number[] {
+  return text.split(",").map((part) => count(part.trim()));
 }
 
 /** `neurons,vocabulary` */
@@ -263,6 +269,28 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--quiet", "no progress")
     .option("--json", "print the record as JSON")
     .action(async (model: string, options: ConvertFlags) => (await import("./convert.ts")).convert(model, options));
+
+  program
+    .command("reduce <vectors>")
+    .description(
+      "say what ways to shorten the vectors of a .npy, .safetensors or .jsonl file leave of a search by cosine, or write one",
+    )
+    .option("--tensor <name>", "which matrix of a .safetensors file (default: the only one)")
+    .option("--field <name>", "which field of the objects in a .jsonl file (default: embedding)")
+    .option("--methods <list>", "reductions to compare, e.g. pca,fourier (default: all)", nameList)
+    .option("--sizes <list>", "numbers to keep, e.g. 384,192 (default: a half, a quarter, an eighth)", sizeList)
+    .option("--neighbors <n>", "nearest vectors that must be found again", count, 10)
+    .option("--queries <n>", "vectors that are taken out and searched for, a tenth of all at most", count, 500)
+    .option("--among <n>", "vectors that are searched, at most; also those that pca learns from", count, 50_000)
+    .option("--with <method>", "write this reduction of all vectors")
+    .option("--size <n>", "numbers to keep in what is written", count)
+    .option("--out <file>", "file to write, .safetensors (with the matrix for queries) or .npy")
+    .addOption(new Option("--seed <n>", "seed of samples and of random reductions").argParser(seed).default(0))
+    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .option("--quiet", "no progress")
+    .option("--json", "print JSON, and nothing else on standard output")
+    .action(async (vectors: string, options: ReduceFlags) => (await import("./reduce.ts")).reduce(vectors, options));
 
   program
     .command("export <model>")

@@ -39,6 +39,7 @@ export const studies: Library["studies"] = {
   "location-encoder": async () => (await import("./location-encoder.ts")).default as unknown as Study,
   "flat-sky-spectra": async () => (await import("./flat-sky-spectra.ts")).default as unknown as Study,
   spright: async () => (await import("./spright.ts")).default as unknown as Study,
+  "fft-embedding-reduction": async () => (await import("./fft-embedding-reduction.ts")).default as unknown as Study,
   fsq: async () => (await import("./fsq.ts")).default as unknown as Study,
 };
 

@@ -1,5 +1,18 @@
 /** Exact search among vectors by cosine, and how much of it another search finds. */
-import { cast, compile, div, matmul, sqrt, square, sum, type Tensor, tensor, topK } from "../../array/index.ts";
+import {
+  cast,
+  compile,
+  div,
+  greater,
+  matmul,
+  sqrt,
+  square,
+  sum,
+  type Tensor,
+  tensor,
+  topK,
+  where,
+} from "../../array/index.ts";
 
 /** What a search found: a row of `neighbors` for each query, the nearest first. */
 export interface Neighbors {
@@ -26,7 +39,8 @@ export interface EmbeddingIndex {
 const PIECE = 2 ** 23;
 
 const lengths = compile((x: Tensor) => sqrt(sum(square(x), { axis: 1, keepDims: true })));
-const scaled = compile((x: Tensor, length: Tensor) => div(x, length));
+/** Zeros stay zeros. */
+const scaled = compile((x: Tensor, length: Tensor) => div(x, where(greater(length, 0), length, 1)));
 const products = compile((queries: Tensor, vectors: Tensor) => matmul(queries, vectors, { transposeB: true }));
 const nearest = compile((queries: Tensor, vectors: Tensor, neighbors: number) => {
   const found = topK(matmul(queries, vectors, { transposeB: true }), neighbors, { axis: 1 });
@@ -34,9 +48,11 @@ const nearest = compile((queries: Tensor, vectors: Tensor, neighbors: number) =>
 });
 
 /** Rows scaled to length 1; throws for a row without direction. */
-async function unitRows(what: string, x: Tensor): Promise<Tensor> {
+async function unitRows(what: string, x: Tensor, allowZeros: boolean): Promise<Tensor> {
   const length = await lengths(x);
-  const bad = (length.data as Float32Array).findIndex((v) => !(v > 0 && Number.isFinite(v)));
+  const bad = (length.data as Float32Array).findIndex(
+    (v) => !((v > 0 || (allowZeros && v === 0)) && Number.isFinite(v)),
+  );
   if (bad >= 0)
     throw new RangeError(
       `embeddingIndex: row ${bad} of the ${what} ${length.data[bad] === 0 ? "is all zeros" : "holds NaN or infinity"}, so it has no cosine`,
@@ -51,23 +67,31 @@ export function rowsOf(x: Tensor, start: number, stop: number): Tensor {
   return tensor((x.data as Float32Array).subarray(start * width, (start + rows) * width), { shape: [rows, width] });
 }
 
+export interface EmbeddingIndexOptions {
+  /** Takes vectors and queries of zeros for orthogonal to everything, with a cosine of 0; refused by default. */
+  readonly allowZeros?: boolean;
+}
+
 /**
  * An index of vectors `[count, width]`, float32 with values, searched by cosine. Throws one sentence for anything else,
  * and for a vector of zeros or with NaN, which has no cosine.
  */
-export async function embeddingIndex(vectors: Tensor): Promise<EmbeddingIndex> {
+export async function embeddingIndex(
+  vectors: Tensor,
+  { allowZeros = false }: EmbeddingIndexOptions = {},
+): Promise<EmbeddingIndex> {
   const [count, width] = vectors.shape as [number, number];
   if (vectors.rank !== 2 || vectors.dtype !== "float32" || count < 1 || width < 1)
     throw new RangeError(
       `embeddingIndex: expected vectors [count, width] of float32, got ${vectors.dtype} [${vectors.shape.join(", ")}]`,
     );
-  const unit = await unitRows("vectors", vectors);
+  const unit = await unitRows("vectors", vectors, allowZeros);
   const unitQueries = (queries: Tensor): Promise<Tensor> => {
     if (queries.rank !== 2 || queries.shape[1] !== width || queries.dtype !== "float32")
       throw new RangeError(
         `embeddingIndex: expected queries [queries, ${width}] of float32 as the vectors are, got ${queries.dtype} [${queries.shape.join(", ")}]`,
       );
-    return unitRows("queries", queries);
+    return unitRows("queries", queries, allowZeros);
   };
   return {
     count,

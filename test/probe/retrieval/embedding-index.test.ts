@@ -56,6 +56,28 @@ describe("embeddingIndex", () => {
     }
   });
 
+  it("takes zeros for orthogonal to everything where they are allowed", async () => {
+    const index = await embeddingIndex(
+      matrix([
+        [1, 2],
+        [0, 0],
+        [-1, -2],
+      ]),
+      { allowZeros: true },
+    );
+    const { indices, cosines } = await index.search(
+      matrix([
+        [2, 4],
+        [0, 0],
+      ]),
+      3,
+    );
+    expect(Array.from(indices)).toEqual([0, 1, 2, 0, 1, 2]);
+    [1, 0, -1, 0, 0, 0].forEach((value, i) => {
+      expect(cosines[i]).toBeCloseTo(value, 6);
+    });
+  });
+
   it("names what has no cosine or does not fit", async () => {
     await expect(
       embeddingIndex(
