@@ -21,6 +21,7 @@ export {
 } from "./classifier.ts";
 export { EMBEDDED_MODEL, modelFolder } from "./embedded.ts";
 export { decoderOnnx, decoderStepOnnx, visionOnnx } from "./export-onnx.ts";
+export { type FieldUnetOptions, fieldUnet } from "./field-unet.ts";
 export { findModel } from "./find-model.ts";
 export {
   type GridPoints,

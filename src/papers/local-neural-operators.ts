@@ -1,7 +1,7 @@
 /** Paper 61: small integral and differential kernels beside the global ones of a Fourier neural operator. */
 import { compile, evaluate, key, ones, tensor } from "../array/index.ts";
 import { navierStokes2d, periodicField2d } from "../data/index.ts";
-import { type NeuralOperatorOptions, neuralOperator } from "../models/index.ts";
+import { fieldUnet, type NeuralOperatorOptions, neuralOperator } from "../models/index.ts";
 import { finiteDifferenceConvolution, localIntegral, parameterCount } from "../nn/index.ts";
 import {
   average,
@@ -143,17 +143,16 @@ function armsOf({ size, width, modes, layers }: Setting) {
   const integral = { radius: 1.5 / points };
   const parameters = (arm: OperatorArm["layer"]): number => parameterCount(arm.init(key(0)));
   const both = model({ ...global, differential, integral });
-  const { value } = matchBudget({
-    target: parameters(both),
-    count: (wide) => parameters(model(global, wide)),
-    within: 0.2,
-  });
+  const unet = (wide: number) => fieldUnet({ inputs: 1, outputs: 1, width: wide });
+  const asBoth = (make: (wide: number) => OperatorArm["layer"]) =>
+    make(matchBudget({ target: parameters(both), count: (wide) => parameters(make(wide)), within: 0.25 }).value);
   return {
     FNO: { layer: model(global) },
     "with differential kernels": { layer: model({ ...global, differential }) },
     "with integral kernels": { layer: model({ ...global, integral }) },
     "with both": { layer: both },
-    "FNO, as many parameters as both": { layer: model(global, value) },
+    "FNO, as many parameters as both": { layer: asBoth((wide) => model(global, wide)) },
+    "U-Net, as many parameters as both": { layer: asBoth(unet) },
     "ordinary convolutions": { layer: model({ pixels: 3 }) },
   } satisfies Record<string, OperatorArm>;
 }
@@ -303,6 +302,13 @@ export default paper({
       direction: "atLeast",
       where: "our control: is it the kernels or their number; our bound",
     },
+    unet: {
+      what: "reduction of the test error by both kinds against a U-Net with as many parameters",
+      figure: 0,
+      unit: "%",
+      direction: "atLeast",
+      where: "tables: the U-Net is a baseline of the paper",
+    },
     rollout: {
       what: "reduction of the error at the end of a rollout by both kinds",
       figure: 0,
@@ -323,6 +329,13 @@ export default paper({
       unit: "x",
       direction: "atLeast",
       where: "the paper's contrast: they are tied to their grid; our bound",
+    },
+    unetFiner: {
+      what: "the same for the U-Net",
+      figure: 2,
+      unit: "x",
+      direction: "atLeast",
+      where: "the paper's contrast: convolutions of pixels; our bound",
     },
   },
   seeds: { smoke: 1, small: 3, full: 3 },
@@ -376,7 +389,9 @@ export default paper({
       parameters: reduction(errors("with both"), errors("FNO, as many parameters as both")),
       rollout: reduction(ends("with both"), ends("FNO")),
       finer: growth("with both"),
+      unet: reduction(errors("with both"), errors("U-Net, as many parameters as both")),
       pixels: growth("ordinary convolutions"),
+      unetFiner: growth("U-Net, as many parameters as both"),
     };
   },
 });
