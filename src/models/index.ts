@@ -31,6 +31,7 @@ export {
   type TransformOnceModelOptions,
   transformOnce,
   withCoordinates,
+  withLatitude,
 } from "./neural-operator.ts";
 export {
   loadPretrained,

@@ -10,7 +10,7 @@ import {
   type TransformOnceOptions,
   transformOnceLayer,
 } from "../nn/index.ts";
-import { dct, idct } from "../spectral/index.ts";
+import { dct, idct, latitudesOf, type SphereGrid, sphereGrids } from "../spectral/index.ts";
 
 /** Functions in and out, and the network between them. */
 export interface NeuralOperatorOptions extends Omit<OperatorBlockOptions, "activation"> {
@@ -23,9 +23,10 @@ export interface NeuralOperatorOptions extends Omit<OperatorBlockOptions, "activ
   readonly hidden?: number;
   /**
    * Whether blocks are told where they are, by coordinates from 0 to 1: of points `i/n`, which is the default, or of the
-   * centres `(i + ½)/n` of cells, whichever the fields are given on.
+   * centres `(i + ½)/n` of cells, whichever the fields are given on. With a grid on the sphere, by the cosine of the
+   * colatitude alone, which no rotation about the axis changes.
    */
-  readonly coordinates?: GridPoints | "none";
+  readonly coordinates?: GridPoints | SphereGrid | "none";
 }
 
 /** Where the values of a field lie: on the points `i/n` or on the centres `(i + ½)/n` of cells. */
@@ -45,11 +46,26 @@ export function withCoordinates(x: Tensor, lie: GridPoints = "points"): Tensor {
   return concat([x, ...channels], { axis: 1 });
 }
 
+/** `x: [batch, channels, latitudes, longitudes]` with the cosine of the colatitude as a further channel. */
+export function withLatitude(x: Tensor, grid: SphereGrid): Tensor {
+  const [batch, , latitudes, longitudes] = x.shape as [number, number, number, number];
+  const cosines = latitudesOf(grid, latitudes).colatitudes.map(Math.cos);
+  const line = tensor(x.dtype === "float64" ? cosines : Float32Array.from(cosines), {
+    shape: [1, 1, latitudes, 1],
+    dtype: x.dtype,
+  });
+  return concat([x, broadcastTo(line, [batch, 1, latitudes, longitudes])], { axis: 1 });
+}
+
+const isSphereGrid = (name: string): name is SphereGrid => (sphereGrids as readonly string[]).includes(name);
+
 /**
  * A neural operator: channels are lifted to a width at each point, `layers` blocks follow, the last without activation,
- * and two pointwise maps lead to the output. With `modes` alone it is the Fourier neural operator.
+ * and two pointwise maps lead to the output. With `modes` alone it is the Fourier neural operator, with
+ * `spherical` alone that on the sphere.
  * `x: [batch, inputs, ...grid]` gives `[batch, outputs, ...grid]`, on any grid that the blocks can work on.
- * Source: Li et al. 2020, arXiv:2010.08895; local kernels: Liu-Schiaffini et al. 2024, arXiv:2402.16845.
+ * Source: Li et al. 2020, arXiv:2010.08895; local kernels: Liu-Schiaffini et al. 2024, arXiv:2402.16845;
+ * on the sphere: Bonev et al. 2023, arXiv:2306.03838.
  */
 export function neuralOperator(options: NeuralOperatorOptions): Layer<{ readonly [name: string]: Tree }> {
   const {
@@ -64,6 +80,10 @@ export function neuralOperator(options: NeuralOperatorOptions): Layer<{ readonly
   } = options;
   if (!Number.isInteger(layers) || layers < 1)
     throw new RangeError(`neuralOperator: layers must be a whole number of at least 1, got ${layers}`);
+  const isSphere = isSphereGrid(coordinates);
+  if (isSphere && dimensions !== 2)
+    throw new RangeError("neuralOperator: coordinates on the sphere need a grid of 2 axes");
+  const further = coordinates === "none" ? 0 : isSphere ? 1 : dimensions;
   const blocks = Object.fromEntries(
     Array.from({ length: layers }, (_, i) => [
       `block${i}`,
@@ -71,14 +91,16 @@ export function neuralOperator(options: NeuralOperatorOptions): Layer<{ readonly
     ]),
   );
   const parts = {
-    lift: pointwise({ inputs: inputs + (coordinates === "none" ? 0 : dimensions), outputs: width }) as Layer<Tree>,
+    lift: pointwise({ inputs: inputs + further, outputs: width }) as Layer<Tree>,
     ...blocks,
     widen: pointwise({ inputs: width, outputs: hidden }) as Layer<Tree>,
     project: pointwise({ inputs: hidden, outputs }) as Layer<Tree>,
   } as { readonly [name: string]: Layer<Tree> };
   return compose(parts, (part, x: Tensor) => {
     const call = (name: string, h: Tensor): Tensor => (part[name] as (h: Tensor) => Tensor)(h);
-    const lifted = call("lift", coordinates === "none" ? x : withCoordinates(x, coordinates));
+    const placed =
+      coordinates === "none" ? x : isSphere ? withLatitude(x, coordinates) : withCoordinates(x, coordinates);
+    const lifted = call("lift", placed);
     const last = Object.keys(blocks).reduce((h, name) => call(name, h), lifted);
     return call("project", gelu(call("widen", last)));
   }) as Layer<{ readonly [name: string]: Tree }>;

@@ -18,6 +18,7 @@ export {
   sparseWalshHadamard,
 } from "./sparse-walsh-hadamard.ts";
 export { type Latitudes, latitudesOf, type SphereGrid, sphereGrids } from "./sphere-grids.ts";
+export { type EulerAngles, type HarmonicCoefficients, harmonicSum, rotatedField } from "./sphere-rotation.ts";
 export {
   degreePower,
   type SphericalOptions,

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compile, evaluate, key, mean, normal, square, type Tensor, tensor, zeros } from "../../src/array/index.ts";
 import { neuralOperator, transformOnce } from "../../src/models/index.ts";
 import { parameterCount } from "../../src/nn/index.ts";
+import { latitudesOf, sphericalHarmonics } from "../../src/spectral/index.ts";
 import { gradientError } from "../nn/reference.ts";
 
 const values = (x: Tensor): number[] => Array.from(x.data as Float32Array, Number);
@@ -76,5 +77,70 @@ describe("neuralOperator", () => {
     const layer = neuralOperator({ inputs: 1, outputs: 2, layers: 1, width: 2, modes: [2, 2] });
     const point = { params: layer.init(key(6)), x: normal(key(7), [1, 1, 6, 6]) };
     expect(await gradientError(({ params: p, x }) => mean(square(layer.apply(p, x))), point)).toBeLessThan(1e-6);
+  });
+});
+
+describe("neuralOperator on the sphere", () => {
+  const options = { inputs: 1, outputs: 2, layers: 2, width: 6 } as const;
+  const [rows, columns] = [12, 32];
+  const turned = (x: Tensor, place: (column: number) => number): Tensor =>
+    tensor(
+      Float32Array.from(values(x), (_, i) => {
+        const column = i % columns;
+        return values(x)[i - column + ((place(column) + columns) % columns)] as number;
+      }),
+      { shape: x.shape },
+    );
+  const difference = (a: Tensor, b: Tensor): number =>
+    Math.max(...values(a).map((v, i) => Math.abs(v - (values(b)[i] as number)))) / Math.max(...values(b).map(Math.abs));
+  it("commutes with rotations about the axis, latitudes included; real weights with reflections too", async () => {
+    const x = await evaluate(normal(key(8), [1, 1, rows, columns]));
+    for (const weights of ["real", "complex"] as const) {
+      const operator = neuralOperator({ ...options, spherical: { degree: 7, weights }, coordinates: "gauss-legendre" });
+      const params = await evaluate(operator.init(key(9)));
+      const apply = compile(operator.apply);
+      const y = await apply(params, x);
+      const rotated = turned(
+        await apply(
+          params,
+          turned(x, (i) => i - 5),
+        ),
+        (i) => i + 5,
+      );
+      expect(difference(rotated, y)).toBeLessThan(1e-4);
+      const mirrored = turned(
+        await apply(
+          params,
+          turned(x, (i) => -i),
+        ),
+        (i) => -i,
+      );
+      if (weights === "real") expect(difference(mirrored, y)).toBeLessThan(1e-4);
+      else expect(difference(mirrored, y)).toBeGreaterThan(0.1);
+    }
+  });
+  it("gives nearly the same function on a finer grid, and another one without latitudes", async () => {
+    const field = (n: number): Tensor => {
+      const { colatitudes } = latitudesOf("gauss-legendre", n);
+      return tensor(
+        Float32Array.from({ length: 2 * n * n }, (_, i) => {
+          const theta = colatitudes[Math.floor(i / (2 * n))] as number;
+          return Math.sin(theta) * Math.cos((Math.PI * (i % (2 * n))) / n) + 0.5 * Math.cos(theta);
+        }),
+        { shape: [1, 1, n, 2 * n] },
+      );
+    };
+    const layer = neuralOperator({ ...options, spherical: { degree: 5 }, coordinates: "gauss-legendre" });
+    const params = await evaluate(layer.init(key(10)));
+    const apply = compile(layer.apply);
+    const coefficients = async (n: number) =>
+      evaluate(sphericalHarmonics({ latitudes: n, degree: 5 }).analyze(await apply(params, field(n))));
+    const [coarse, fine] = [await coefficients(16), await coefficients(32)];
+    expect(difference(coarse.re, fine.re)).toBeLessThan(1e-3);
+    const blind = neuralOperator({ ...options, spherical: { degree: 5 }, coordinates: "none" });
+    expect(parameterCount(layer.init(key(0))) - parameterCount(blind.init(key(0)))).toBe(6);
+    expect(() => neuralOperator({ ...options, dimensions: 1, modes: [2], coordinates: "offset" })).toThrow(
+      "grid of 2 axes",
+    );
   });
 });

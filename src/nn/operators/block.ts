@@ -14,6 +14,7 @@ import {
 import type { Modes } from "./modes.ts";
 import { pointwise } from "./pointwise.ts";
 import { spectralConv } from "./spectral-conv.ts";
+import { type SphericalConvOptions, sphericalConv } from "./spherical-conv.ts";
 
 /** What a block is made of; at least one kernel. */
 export interface OperatorBlockOptions {
@@ -23,6 +24,8 @@ export interface OperatorBlockOptions {
   readonly dimensions?: 1 | 2;
   /** Frequencies of the spectral convolution; none without it. */
   readonly modes?: Modes;
+  /** Options of a `sphericalConv`, for fields on a grid on the sphere; none without it. */
+  readonly spherical?: Pick<SphericalConvOptions, "degree" | "grid" | "weights">;
   /** Options of a `finiteDifferenceConvolution`; none without it. */
   readonly differential?: Pick<FiniteDifferenceOptions, "kernel" | "size">;
   /** Options of a `localIntegral`; none without it. */
@@ -36,15 +39,18 @@ export interface OperatorBlockOptions {
 /**
  * Block of a neural operator: `y = activation(W·x + b + Σ kernels(x))`, a pointwise affine map beside the kernels that are
  * asked for. With a spectral convolution alone it is the Fourier layer of Li et al. 2020, arXiv:2010.08895, equation 2;
- * with local kernels beside it, the block of Liu-Schiaffini et al. 2024, arXiv:2402.16845.
+ * with local kernels beside it, the block of Liu-Schiaffini et al. 2024, arXiv:2402.16845; with a spherical convolution in
+ * its place, one of the spherical Fourier neural operator of Bonev et al. 2023, arXiv:2306.03838. All kernels but the
+ * spherical one take both axes as periodic.
  * `x: [batch, width, ...grid]` gives the same shape.
  */
 export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [name: string]: Tree }> {
-  const { width, dimensions = 2, modes, differential, integral, pixels, activation = gelu } = options;
+  const { width, dimensions = 2, modes, spherical, differential, integral, pixels, activation = gelu } = options;
   const both = { inputs: width, outputs: width };
   if (modes && modes.length !== dimensions)
     throw new RangeError(`operatorBlock: expected modes for ${dimensions} axes, got ${modes.length}`);
-  if (integral && dimensions !== 2) throw new RangeError("operatorBlock: local integrals need a grid of 2 axes");
+  for (const [name, given] of Object.entries({ "local integrals": integral, "spherical convolutions": spherical }))
+    if (given && dimensions !== 2) throw new RangeError(`operatorBlock: ${name} need a grid of 2 axes`);
   const local: Record<string, LocalLayer<Tree>> = {
     ...(differential ? { differential: finiteDifferenceConvolution({ ...both, dimensions, ...differential }) } : {}),
     ...(integral ? { integral: localIntegral({ ...both, ...integral }) } : {}),
@@ -53,13 +59,18 @@ export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [
   const parts: Record<string, Layer<Tree>> = {
     pointwise: pointwise(both) as Layer<Tree>,
     ...(modes ? { spectral: spectralConv({ ...both, modes }) as Layer<Tree> } : {}),
+    ...(spherical ? { spherical: sphericalConv({ ...both, ...spherical }) as Layer<Tree> } : {}),
     ...local,
   };
   if (Object.keys(parts).length === 1)
-    throw new RangeError("operatorBlock: expected at least one of modes, differential, integral and pixels");
+    throw new RangeError("operatorBlock: expected at least one of modes, spherical, differential, integral and pixels");
   return compose(parts, (part, x: Tensor, _, params) => {
     const call = (name: string): Tensor => (part[name] as (x: Tensor) => Tensor)(x);
-    const summands = [call("pointwise"), ...(modes ? [call("spectral")] : [])];
+    const summands = [
+      call("pointwise"),
+      ...(modes ? [call("spectral")] : []),
+      ...(spherical ? [call("spherical")] : []),
+    ];
     const kernels = Object.entries(local).map(([name, layer]) =>
       layer.kernel(params[name] as Tree, squareSize("operatorBlock", x)),
     );

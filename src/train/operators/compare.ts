@@ -2,6 +2,7 @@
 import { compile, evaluate, key, reshape, type Tensor, type Tree, tensor, valueAndGrad } from "../../array/index.ts";
 import { type Layer, parameterCount } from "../../nn/index.ts";
 import { type StudyContext, timeInTurn } from "../../report/index.ts";
+import type { SphereGrid } from "../../spectral/index.ts";
 import { adamW } from "../adamw.ts";
 import { type ComparedArm, compareArms } from "../arms.ts";
 import { type IndexBatch, indexBatches } from "../batches.ts";
@@ -9,9 +10,9 @@ import { fit } from "../fit.ts";
 import { indexRange } from "../images.ts";
 import { cosine } from "../schedules.ts";
 import { totalOver } from "../total.ts";
-import { relativeError } from "./losses.ts";
+import { type RelativeErrorOptions, relativeError } from "./losses.ts";
 import { type FieldPairs, pairsInGraph, somePairs } from "./pairs.ts";
-import { rolloutErrors } from "./rollout.ts";
+import { rolloutErrors, type TrainedOperator } from "./rollout.ts";
 import type { Fields } from "./simulated.ts";
 
 /** One way to learn an operator. */
@@ -19,7 +20,7 @@ export interface OperatorArm {
   readonly layer: Layer<Tree>;
   /** What training holds results against, made once of all wanted fields; the fields themselves by default. */
   readonly target?: (y: Tensor) => Tensor;
-  /** The loss of a batch, given inputs and targets; the relative L2 error of `layer.apply` by default. */
+  /** The loss of a batch, given inputs and targets; the relative L2 error of `layer.apply` on the data's domain by default. */
   readonly loss?: (params: Tree, x: Tensor, target: Tensor) => Tensor;
   /** The field that is wanted; `layer.apply` by default. */
   readonly predict?: (params: Tree, x: Tensor) => Tensor;
@@ -41,10 +42,12 @@ export interface OperatorData {
   readonly tests: { readonly [name: string]: FieldPairs };
   /** Trajectories for rollouts, `[trajectories, times, channels, ...grid]`; none by default. */
   readonly trajectories?: Fields;
+  /** The grid on the sphere that all fields lie on, by whose areas errors and losses are weighted; plane by default. */
+  readonly sphere?: SphereGrid;
 }
 
 /** What came of one training: plain data. */
-export interface OperatorOutcome {
+export interface OperatorOutcome<F = unknown> {
   /** Relative L2 errors by the name of the test. */
   readonly errors: { readonly [test: string]: number };
   /** Relative errors in the Sobolev norms of order 1 and -1 on the first test. */
@@ -54,13 +57,15 @@ export interface OperatorOutcome {
   /** What it makes of the first example of each test. */
   readonly predictions: { readonly [test: string]: Float32Array };
   readonly parameters: number;
+  /** What `further` made of the trained operator. */
+  readonly further: F;
 }
 
 const predictionOf = ({ layer, predict }: OperatorArm) =>
   predict ?? ((params: Tree, x: Tensor) => layer.apply(params, x));
 
-const lossOf = ({ layer, loss }: OperatorArm) =>
-  loss ?? ((params: Tree, x: Tensor, target: Tensor) => relativeError(layer.apply(params, x), target));
+const lossOf = ({ layer, loss }: OperatorArm, domain: Pick<OperatorData, "sphere"> = {}) =>
+  loss ?? ((params: Tree, x: Tensor, target: Tensor) => relativeError(layer.apply(params, x), target, domain));
 
 /** Pairs with an arm's targets in place of fields. */
 async function withTargets({ target }: OperatorArm, pairs: FieldPairs): Promise<FieldPairs> {
@@ -83,10 +88,12 @@ export async function trainOperator(
     rate,
     seed,
     signal,
-  }: Omit<OperatorBudget, "rates"> & { readonly rate: number; readonly seed: number; readonly signal?: AbortSignal },
+    sphere,
+  }: Omit<OperatorBudget, "rates"> &
+    Pick<OperatorData, "sphere"> & { readonly rate: number; readonly seed: number; readonly signal?: AbortSignal },
 ): Promise<Tree> {
   const pairs = pairsInGraph(await withTargets(arm, training));
-  const loss = lossOf(arm);
+  const loss = lossOf(arm, sphere ? { sphere } : {});
   const { params } = await fit({
     params: await evaluate(arm.layer.init(key(seed))),
     data: indexBatches({ count: pairs.count, batch, seeds: [seed] }),
@@ -108,14 +115,20 @@ export async function operatorError(
   arm: OperatorArm,
   params: Tree,
   pairs: FieldPairs,
-  { order = 0, signal }: { readonly order?: number; readonly signal?: AbortSignal } = {},
+  {
+    order = 0,
+    sphere,
+    signal,
+  }: Pick<RelativeErrorOptions, "order" | "sphere"> & { readonly signal?: AbortSignal } = {},
 ): Promise<number> {
   const inGraph = pairsInGraph(pairs);
   const predict = predictionOf(arm);
   const { sum } = await totalOver(
     (weights: Tree, { indices }: { readonly indices: Tensor }) => {
       const { x, y } = inGraph.take(indices);
-      return { sum: relativeError(predict(weights, x), y, { order, reduction: "none" }) };
+      return {
+        sum: relativeError(predict(weights, x), y, { order, ...(sphere ? { sphere } : {}), reduction: "none" }),
+      };
     },
     params,
     { count: inGraph.count, piece: pieceOf(inGraph.count), batch: indexRange, ...(signal ? { signal } : {}) },
@@ -129,27 +142,36 @@ const pieceOf = (count: number): number => {
   return 1;
 };
 
+/** An operator's layer and what it has learned, for measurements of one study. */
+export interface OperatorTrained extends TrainedOperator {
+  readonly seed: number;
+}
+
 /**
  * Compares arms by `compareArms`: for each the learning rate with the least error on the validation pairs after a third of
- * the steps, then all seeds with the whole budget, each tested on every grid.
+ * the steps, then all seeds with the whole budget, each tested on every grid. `further` measures what else a study wants
+ * to know of a trained operator: plain data.
  */
-export async function compareOperators(
+export async function compareOperators<F = undefined>(
   context: Parameters<typeof compareArms>[0] & Pick<StudyContext, "signal">,
   {
     arms,
     data,
     budget,
+    further,
   }: {
     readonly arms: { readonly [name: string]: OperatorArm };
     readonly data: OperatorData;
     readonly budget: OperatorBudget;
+    readonly further?: (trained: OperatorTrained) => Promise<F>;
   },
-): Promise<{ readonly [name: string]: ComparedArm<OperatorOutcome> }> {
+): Promise<{ readonly [name: string]: ComparedArm<OperatorOutcome<F>> }> {
   const { signal } = context;
   const { steps, batch, rates } = budget;
+  const domain = { ...(data.sphere ? { sphere: data.sphere } : {}), signal };
   const [main] = Object.values(data.tests);
   if (!main) throw new RangeError("compareOperators: expected at least one test");
-  return compareArms<OperatorArm, OperatorOutcome>(context, {
+  return compareArms<OperatorArm, OperatorOutcome<F>>(context, {
     arms,
     rates,
     score: async (arm, rate, seed) => {
@@ -158,32 +180,34 @@ export async function compareOperators(
         batch,
         rate,
         seed,
-        signal,
+        ...domain,
       });
-      const error = await operatorError(arm, params, data.validation, { signal });
+      const error = await operatorError(arm, params, data.validation, domain);
       return Number.isFinite(error) ? -error : Number.NEGATIVE_INFINITY;
     },
     measure: async (arm, rate, seed) => {
-      const params = await trainOperator(arm, data.training, { steps, batch, rate, seed, signal });
+      const params = await trainOperator(arm, data.training, { steps, batch, rate, seed, ...domain });
       const errors: Record<string, number> = {};
       const predictions: Record<string, Float32Array> = {};
       for (const [name, pairs] of Object.entries(data.tests)) {
-        errors[name] = await operatorError(arm, params, pairs, { signal });
+        errors[name] = await operatorError(arm, params, pairs, domain);
         const { x } = pairsInGraph(somePairs(pairs, 0, 1)).take(indexRange(0, 1).indices);
         predictions[name] = Float32Array.from(
           (await compile(predictionOf(arm))(params, await evaluate(x))).data as Float32Array,
         );
       }
       const { trajectories } = data;
+      const trained = { params, predict: predictionOf(arm), seed };
       return {
         errors,
         sobolev: {
-          slope: await operatorError(arm, params, main, { order: 1, signal }),
-          large: await operatorError(arm, params, main, { order: -1, signal }),
+          slope: await operatorError(arm, params, main, { order: 1, ...domain }),
+          large: await operatorError(arm, params, main, { order: -1, ...domain }),
         },
-        rollout: trajectories ? await rolloutErrors({ params, predict: predictionOf(arm) }, trajectories) : [],
+        rollout: trajectories ? await rolloutErrors(trained, trajectories, domain) : [],
         predictions,
         parameters: parameterCount(params),
+        further: (further ? await further(trained) : undefined) as F,
       };
     },
   });

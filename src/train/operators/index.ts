@@ -6,6 +6,7 @@ export {
   type OperatorData,
   type OperatorOutcome,
   type OperatorTimesOptions,
+  type OperatorTrained,
   operatorError,
   operatorErrors,
   operatorTimes,
@@ -25,5 +26,5 @@ export {
   somePairs,
   successivePairs,
 } from "./pairs.ts";
-export { rolloutErrors, type TrainedOperator } from "./rollout.ts";
+export { type FreeRollout, freeRollout, rolloutErrors, rowErrors, type TrainedOperator } from "./rollout.ts";
 export { type Fields, type SimulatedOptions, simulated } from "./simulated.ts";

@@ -1,6 +1,7 @@
 /** Distances between functions on grids, relative to the size of the one that is wanted. */
 import {
   add,
+  type DType,
   div,
   mean,
   mul,
@@ -14,6 +15,7 @@ import {
   type Tensor,
   tensor,
 } from "../../array/index.ts";
+import { degreePower, latitudesOf, type SphereGrid, sphericalHarmonics } from "../../spectral/index.ts";
 
 export interface RelativeErrorOptions {
   /**
@@ -21,6 +23,12 @@ export interface RelativeErrorOptions {
    * the default, 1 weighs small scales by their slope, -1 counts large scales most.
    */
   readonly order?: number;
+  /**
+   * The grid on the sphere that the fields `[batch, channels, latitudes, longitudes]` lie on: sums over it are integrals
+   * by its quadrature weights, so that the crowded points near the poles count by their area, and the Sobolev norm is
+   * `Σ_lm (1 + l(l+1))^s·|û_lm|²`. Plane by default.
+   */
+  readonly sphere?: SphereGrid;
   /** `mean` over examples by default; `none` gives one number for each. */
   readonly reduction?: "mean" | "none";
 }
@@ -33,19 +41,37 @@ export interface RelativeErrorOptions {
 export function relativeError(
   prediction: Tensor,
   target: Tensor,
-  { order = 0, reduction = "mean" }: RelativeErrorOptions = {},
+  { order = 0, sphere, reduction = "mean" }: RelativeErrorOptions = {},
 ): Tensor {
   if (prediction.shape.join() !== target.shape.join())
     throw new RangeError(
       `relativeError: expected two tensors of one shape, got [${prediction.shape.join(", ")}] and [${target.shape.join(", ")}]`,
     );
-  const power = (x: Tensor): Tensor => (order === 0 ? total(square(x)) : sobolevPower(x, order));
+  const power = (x: Tensor): Tensor => {
+    if (sphere) return spherePower(x, order, sphere);
+    return order === 0 ? total(square(x)) : sobolevPower(x, order);
+  };
   const each = sqrt(div(power(sub(prediction, target)), power(target)));
   return reduction === "mean" ? mean(each) : each;
 }
 
 /** Sums over all but the first axis. */
 const total = (x: Tensor): Tensor => sum(reshape(x, [x.shape[0] as number, -1]), { axis: 1 });
+
+function spherePower(x: Tensor, order: number, grid: SphereGrid): Tensor {
+  if (x.rank !== 4)
+    throw new RangeError(
+      `relativeError: expected [batch, channels, latitudes, longitudes], got [${x.shape.join(", ")}]`,
+    );
+  const [latitudes, longitudes] = x.shape.slice(2) as [number, number];
+  if (order === 0) return total(mul(square(x), column(latitudesOf(grid, latitudes).weights, x.dtype)));
+  const sphere = sphericalHarmonics({ latitudes, longitudes, grid });
+  const weights = Float64Array.from({ length: sphere.degree + 1 }, (_, l) => (1 + l * (l + 1)) ** order);
+  return total(mul(degreePower(sphere.analyze(x)), reshape(column(weights, x.dtype), [-1])));
+}
+
+const column = (values: Float64Array, dtype: DType): Tensor =>
+  tensor(dtype === "float64" ? values : Float32Array.from(values), { shape: [values.length, 1], dtype });
 
 function sobolevPower(x: Tensor, order: number): Tensor {
   const grid = x.shape.slice(2);

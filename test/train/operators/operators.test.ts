@@ -1,15 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { evaluate, key, mul, normal, type Tensor, tensor } from "../../../src/array/index.ts";
+import { evaluate, key, mean, mul, normal, square, type Tensor, tensor } from "../../../src/array/index.ts";
 import { pointwise } from "../../../src/nn/index.ts";
+import { latitudesOf } from "../../../src/spectral/index.ts";
 import {
   coarsen,
+  compareOperators,
   type Fields,
   fieldDeviation,
+  freeRollout,
   operatorError,
   pixelsOf,
   relativeError,
   ringSpectrum,
   rolloutErrors,
+  rowErrors,
   scaleFields,
   someFields,
   successivePairs,
@@ -50,6 +54,32 @@ describe("relativeError", () => {
       { order: -1 },
     );
     expect(await number(error)).toBeCloseTo(Math.sqrt(2 / weight(1, -1)), 10);
+  });
+  it("counts fields on the sphere by area, and harmonics by their degree in Sobolev norms", async () => {
+    const [rows, columns] = [9, 24];
+    for (const sphere of ["gauss-legendre", "equiangular", "offset"] as const) {
+      const { colatitudes } = latitudesOf(sphere, rows);
+      const field = (fn: (x: number, y: number, z: number) => number): Tensor =>
+        tensor(
+          Float64Array.from({ length: rows * columns }, (_, i) => {
+            const theta = colatitudes[Math.floor(i / columns)] as number;
+            const phi = (k * (i % columns)) / columns;
+            return fn(Math.sin(theta) * Math.cos(phi), Math.sin(theta) * Math.sin(phi), Math.cos(theta));
+          }),
+          { shape: [1, 1, rows, columns] },
+        );
+      const truth = field((x) => x);
+      // The mean of x² is 1/3 and that of x²y² is 1/15.
+      const guess = field((x, y) => x + 0.1 * x * y);
+      for (const order of [0, 1, -1])
+        expect(await number(relativeError(guess, truth, { sphere, order }))).toBeCloseTo(
+          0.1 * Math.sqrt((3 / 15) * (7 / 3) ** order),
+          10,
+        );
+      expect(Math.abs((await number(relativeError(guess, truth))) - 0.1 / Math.sqrt(5))).toBeGreaterThan(1e-4);
+    }
+    const flat = tensor(Float64Array.of(1, 2), { shape: [1, 2] });
+    expect(() => relativeError(flat, flat, { sphere: "offset" })).toThrow("[batch, channels, latitudes, longitudes]");
   });
   it("has the gradients that finite differences give, and needs one shape", async () => {
     const point = { x: normal(key(1), [2, 1, 6, 6]), y: normal(key(2), [2, 1, 6, 6]) };
@@ -92,6 +122,78 @@ describe("rolloutErrors", () => {
     [0.75, 0.75 ** 2, 0.75 ** 3].forEach((part, i) => {
       expect(errors[i]).toBeCloseTo(1 - part, 6);
     });
+  });
+});
+
+describe("freeRollout", () => {
+  it("measures each state, keeps those that are wanted, and stops where a state is no longer finite", async () => {
+    const start = { shape: [1, 1, 2], data: Float32Array.of(1, 3) };
+    const measure = (x: Tensor) => mean(x);
+    const doubled = { params: {}, predict: (_: unknown, x: Tensor) => mul(x, 2) };
+    const { measures, kept } = await freeRollout(doubled, start, { steps: 4, measure, keep: [2] });
+    expect(measures).toEqual([2, 4, 8, 16, 32]);
+    expect(kept).toEqual({ 2: Float32Array.of(4, 12) });
+    const growing = { params: {}, predict: (_: unknown, x: Tensor) => mul(square(x), 1e15) };
+    const short = await freeRollout(growing, start, { steps: 9, measure });
+    expect(short.measures).toHaveLength(3);
+    expect(short.measures[2]).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("rowErrors", () => {
+  it("are relative errors of each row", async () => {
+    const inputs = { shape: [2, 1, 2, 2], data: Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4) };
+    const outputs = { ...inputs, data: Float32Array.of(1, 1, 2, 3, 3, 3, 4, 5) };
+    const rows = await rowErrors({ params: {}, predict: (_: unknown, x: Tensor) => x }, { inputs, outputs });
+    expect(rows[0]).toBe(0);
+    expect(rows[1]).toBeCloseTo(Math.sqrt(2 / 54), 6);
+  });
+});
+
+describe("compareOperators", () => {
+  it("gives errors by the areas of a sphere, and what a study measures further", async () => {
+    const fieldsOf = (count: number) => ({
+      shape: [count, 1, 4, 8],
+      data: Float32Array.from({ length: count * 32 }, (_, i) => Math.sin(i * i + 1)),
+    });
+    const pairs = (count: number) => ({ inputs: fieldsOf(count), outputs: fieldsOf(count) });
+    const context = { seeds: [0, 1], signal: new AbortController().signal, progress: () => {}, note: () => {} };
+    // As if nothing were learned: the error is that of a factor of 2 on the northern half.
+    const north = tensor(
+      Float32Array.from({ length: 4 }, (_, i) => (i < 2 ? 2 : 1)),
+      { shape: [4, 1] },
+    );
+    const arm = {
+      layer: pointwise({ inputs: 1, outputs: 1 }) as never,
+      predict: (_: unknown, x: Tensor) => mul(x, north),
+    };
+    const compared = await compareOperators(
+      {
+        ...context,
+        remember: (_, fn) => fn() as never,
+        overSeeds: (fn) => Promise.all(context.seeds.map((seed, i) => fn(seed, i))) as never,
+      },
+      {
+        arms: { arm },
+        data: { training: pairs(2), validation: pairs(1), tests: { all: pairs(1) }, sphere: "gauss-legendre" },
+        budget: { steps: 1, batch: 1, rates: [0.1] },
+        further: async ({ seed }) => ({ seed }),
+      },
+    );
+    const outcomes = compared.arm?.outcomes ?? [];
+    expect(outcomes.map(({ further }) => further.seed)).toEqual([0, 1]);
+    const { weights } = latitudesOf("gauss-legendre", 4);
+    const power = (rows: readonly number[]) =>
+      rows.reduce(
+        (total, row) =>
+          total +
+          (weights[row] as number) *
+            fieldsOf(1)
+              .data.subarray(row * 8, row * 8 + 8)
+              .reduce((sum, v) => sum + v * v, 0),
+        0,
+      );
+    expect(outcomes[0]?.errors.all).toBeCloseTo(Math.sqrt(power([0, 1]) / power([0, 1, 2, 3])), 5);
   });
 });
 
