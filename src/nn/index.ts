@@ -15,6 +15,7 @@ export {
   splitHeads,
 } from "./attention.ts";
 export { entropyMargin, rowSumPenalty } from "./attention-penalties.ts";
+export { magnitudeActivation, modRelu } from "./complex-activations.ts";
 export {
   type ConvolutionOptions,
   convolution,
@@ -144,6 +145,13 @@ export {
   writeCache,
 } from "./mixers/mixer.ts";
 export { type MixerOptions, mlpMixer } from "./mixers/mlp-mixer.ts";
+export {
+  type SpectralActivation,
+  type SpectralFilterOptions,
+  type SpectralFilterParams,
+  spectralActivations,
+  spectralFilterMixer,
+} from "./mixers/spectral-filter.ts";
 export { movingAverageMixer, type WindowCache, type WindowOptions, windowFourierMixer } from "./mixers/window.ts";
 export { type GroupNormOptions, groupNorm, layerNorm, type NormOptions, type NormParams, rmsNorm } from "./norm.ts";
 export * from "./operators/index.ts";

@@ -35,5 +35,5 @@ export {
   type StudyProgress,
   scales,
 } from "./study.ts";
-export { average, measured, withoutSpread, withStd } from "./summary.ts";
+export { average, meanText, measured, withoutSpread, withStd } from "./summary.ts";
 export { median, type TimingOptions, timeInTurn } from "./timing.ts";

@@ -15,6 +15,12 @@ export const withoutSpread = (seeds: readonly number[], value: number, note: str
 /** The mean. */
 export const average = (values: readonly number[]): number => measured(values).mean;
 
+/** `0.512 ± 0.003`: mean and standard deviation with so many decimals. */
+export function meanText(values: readonly number[], digits: number): string {
+  const { mean, std } = measured(values);
+  return `${mean.toFixed(digits)} ± ${std.toFixed(digits)}`;
+}
+
 /** A point at the mean of the values, with their standard deviation on both sides. */
 export function withStd(x: number, values: readonly number[]): Required<Point> {
   const { mean, std } = measured(values);

@@ -4,9 +4,20 @@ export { type CompareArmsOptions, type ComparedArm, compareArms } from "./arms.t
 export { type IndexBatch, indexBatches } from "./batches.ts";
 export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";
+export { curveOf, curvesFigure, endOfCurve } from "./curves.ts";
 export { type DistillLanguageOptions, distillLanguageModel } from "./distill.ts";
 export { DivergedError } from "./diverged.ts";
 export { type FitOptions, type FitResult, fit } from "./fit.ts";
+export {
+  type ClassifierArm,
+  type ClassifierComparison,
+  type ClassifierOutcome,
+  type CompareClassifiersOptions,
+  classifierFigures,
+  compareClassifiers,
+  type ImageBudget,
+  testAccuracies,
+} from "./image-arms.ts";
 export { type GraphImages, imagesInGraph, indexRange, type LabelledRows } from "./images.ts";
 export {
   type FitLanguageOptions,

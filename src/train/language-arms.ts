@@ -2,8 +2,9 @@
 import { flatten, key, type Tree } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { parameterCount } from "../nn/index.ts";
-import { type Figure, measured, type StudyContext } from "../report/index.ts";
+import { type Figure, meanText, type StudyContext } from "../report/index.ts";
 import { type ComparedArm, compareArms } from "./arms.ts";
+import { curveOf, curvesFigure, endOfCurve } from "./curves.ts";
 import {
   fitLanguageModel,
   type LanguageModel,
@@ -99,9 +100,9 @@ export async function compareLanguageModels<E = undefined>(
       const { params, history, tokensPerSecond } = await train(model, rate, seed, training.steps);
       return {
         test: await score(model, params as never, text.test, test),
-        train: meanOf(history.loss.slice(-Math.ceil(training.steps / 10))),
+        train: endOfCurve(history.loss),
         tokensPerSecond,
-        curve: pieces(history.loss, 20).map(meanOf),
+        curve: curveOf(history.loss),
         examined: (await examine?.(names.get(model) as string, params, seed)) as E,
       };
     },
@@ -126,17 +127,6 @@ export async function compareLanguageModels<E = undefined>(
   );
 }
 
-const meanOf = (values: readonly number[]): number =>
-  values.reduce((total, value) => total + value, 0) / Math.max(1, values.length);
-
-/** Up to `count` pieces of nearly equal length, none empty. */
-const pieces = (values: readonly number[], count: number): number[][] => {
-  const parts = Math.min(count, values.length);
-  return Array.from({ length: parts }, (_, i) =>
-    values.slice(Math.floor((i * values.length) / parts), Math.floor(((i + 1) * values.length) / parts)),
-  );
-};
-
 /** Values of one figure of an arm, one for each seed. */
 export const testLosses = (comparison: LanguageComparison<unknown>, name: string): readonly number[] =>
   (comparison[name] as LanguageArm<unknown>).outcomes.map(({ test }) => test);
@@ -147,10 +137,6 @@ export function languageFigures(
   { steps, batch, context }: LanguageBudget,
 ): Figure[] {
   const arms = Object.entries(comparison);
-  const text = (values: readonly number[], digits: number) => {
-    const { mean, std } = measured(values);
-    return `${mean.toFixed(digits)} ± ${std.toFixed(digits)}`;
-  };
   return [
     {
       kind: "table",
@@ -169,11 +155,11 @@ export function languageFigures(
       ],
       rows: arms.map(([name, { outcomes, parameters, bodyParameters, flops, rate }]) => [
         name,
-        text(
+        meanText(
           outcomes.map(({ test }) => test),
           3,
         ),
-        text(
+        meanText(
           outcomes.map(({ train }) => train),
           3,
         ),
@@ -181,23 +167,16 @@ export function languageFigures(
         bodyParameters,
         Number((flops.inference / 1e6).toPrecision(3)),
         Number((flops.training / 1e6).toPrecision(3)),
-        text(
+        meanText(
           outcomes.map(({ tokensPerSecond }) => tokensPerSecond),
           0,
         ),
         rate,
       ]),
     },
-    {
-      kind: "lines",
-      title: "Training",
-      caption: "Training loss of the first seed, averaged over twentieths of the steps.",
-      x: { label: "steps" },
-      y: { label: "nats per token" },
-      series: arms.map(([name, { outcomes }]) => {
-        const curve = outcomes[0]?.curve ?? [];
-        return { name, points: curve.map((y, i) => ({ x: ((i + 0.5) * steps) / curve.length, y })) };
-      }),
-    },
+    curvesFigure(Object.fromEntries(arms.map(([name, { outcomes }]) => [name, outcomes[0]?.curve ?? []])), {
+      steps,
+      unit: "nats per token",
+    }),
   ];
 }

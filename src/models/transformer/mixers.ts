@@ -6,6 +6,8 @@ import {
   maskedFourierMixer,
   movingAverageMixer,
   multiHeadAttention,
+  spectralActivations,
+  spectralFilterMixer,
   windowFourierMixer,
 } from "../../nn/index.ts";
 import { type ConfigOf, count, familySchema, kind, rate } from "./family.ts";
@@ -41,6 +43,19 @@ export const mixers = {
       throw new Error("the mixer fourier sees later positions; a decoder needs maskedFourier or windowFourier");
     return fourierMixer({ width });
   }),
+  /** `spectralFilterMixer`: filters for exactly the positions of the model; encoders only. */
+  spectralFilter: kind(
+    {
+      heads: count.default(1),
+      adaptive: z.boolean().default(true),
+      activation: z.enum(spectralActivations).default("magnitudeGelu"),
+    },
+    (options, { width, context, causal }) => {
+      if (causal)
+        throw new Error("the mixer spectralFilter sees later positions; a decoder needs another, such as attention");
+      return spectralFilterMixer({ width, positions: context, ...options });
+    },
+  ),
   /** `maskedFourierMixer`: no parameters. */
   maskedFourier: kind({}, (_, { width, context }) => maskedFourierMixer({ width, positions: context })),
   /** `windowFourierMixer`: no parameters. */

@@ -5,7 +5,10 @@ import {
   clip,
   concat,
   expandDims,
+  fft,
   matmul,
+  mul,
+  neg,
   sub,
   type Tensor,
   take,
@@ -46,8 +49,8 @@ function overFeatures(x: Tensor, width: number): { readonly cos: Tensor; readonl
 
 /**
  * The Fourier mixer of FNet: the real part of the Fourier transform over features and positions, over the root of their
- * number: `y = (C·x·C' - S·x·S')/√(time·width)` with matrices of cosines and sines. Every position sees all others.
- * `x: [..., time, width]` gives the same shape. There are no parameters.
+ * number: `y = Re F(x·(C - iS))/√(time·width)` with the transform F over positions and matrices C and S of cosines and
+ * sines. Every position sees all others. `x: [..., time, width]` gives the same shape. There are no parameters.
  * Source: Lee-Thorp et al. 2021, arXiv:2105.03824, equation 3; the factor is ours.
  */
 export function fourierMixer({ width }: { readonly width: number }): Layer<NoParams> {
@@ -56,10 +59,8 @@ export function fourierMixer({ width }: { readonly width: number }): Layer<NoPar
     init: () => ({}),
     apply: (_, x) => {
       checkLast("fourierMixer", x, width);
-      const time = x.shape.at(-2) as number;
-      const { cos, sin } = waves(time, time, time, () => 1 / Math.sqrt(time * width));
-      const features = overFeatures(x, width);
-      return sub(matmul(cos, features.cos), matmul(sin, features.sin));
+      const { cos, sin } = overFeatures(mul(x, 1 / Math.sqrt((x.shape.at(-2) as number) * width)), width);
+      return fft({ re: cos, im: neg(sin) }, { axis: -2 }).re;
     },
   };
 }

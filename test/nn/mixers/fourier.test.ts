@@ -41,6 +41,21 @@ describe("fourierMixer", () => {
     const { re } = await evaluate(fft2({ re: x, im: zeros(x.shape) }));
     close(y, rows(await evaluate(mul(re, 1 / Math.sqrt(time * width)))));
   });
+  it("is its definition, term by term", async () => {
+    const y = rows(await evaluate(fourierMixer({ width }).apply({}, x)));
+    const expected = rows(x).map((batch) =>
+      batch.map((row, t) =>
+        row.map((_, c) => {
+          let total = 0;
+          for (let s = 0; s < time; s++)
+            for (let d = 0; d < width; d++)
+              total += Math.cos(2 * Math.PI * ((t * s) / time + (c * d) / width)) * (batch[s]?.[d] as number);
+          return total / Math.sqrt(time * width);
+        }),
+      ),
+    );
+    close(y, expected);
+  });
 });
 
 describe("maskedFourierMixer", () => {
