@@ -39,8 +39,8 @@ interface Options {
 }
 
 const program = new Command("bench").description("Times Fourward beside its peers, in one run and in turn.");
-const profiled = [...new Map([...jobs, ...fourierJobs].map((job) => [job.id, job])).values()];
-const profiledIds = profiled.map(({ id }) => id);
+const profiledJobs = [...new Map([...jobs, ...fourierJobs].map((job) => [job.id, job])).values()];
+const profiledIds = profiledJobs.map(({ id }) => id);
 
 /** A group of jobs that are timed in every system. */
 function comparison(name: string, description: string, group: readonly Job[]): void {
@@ -70,13 +70,13 @@ comparison("fourier", "Fourier transforms and long convolutions beside PyTorch, 
 
 program
   .command("profile")
-  .description("Where the time of one step of Fourward goes, by operator.")
+  .description("Where the time of one step of Fourward goes, by primitive or by line.")
   .argument("<job>", `a job: ${profiledIds.join(", ")}`, (text) => namesOf(profiledIds)(text)[0] as string)
-  .option("--shapes", "tell operators of different results apart")
+  .option("--lines", "by line of the program instead of by primitive")
   .option("--threads <n>", "threads", count, availableParallelism())
-  .action(async (id: string, { shapes = false, threads }: { readonly shapes?: boolean; readonly threads: number }) => {
-    const job = profiled.find((one) => one.id === id) as Job;
-    process.stdout.write(`${await profile(job, threads, shapes)}\n`);
+  .action(async (id: string, { lines = false, threads }: { readonly lines?: boolean; readonly threads: number }) => {
+    const job = profiledJobs.find((one) => one.id === id) as Job;
+    process.stdout.write(`${await profile(job, threads, lines)}\n`);
   });
 
 program

@@ -3,6 +3,7 @@ import type { HostArray } from "./dtype.ts";
 import { nodesOf, printGraph } from "./graph.ts";
 import { OnnxBuilder } from "./onnx/builder.ts";
 import { encodeModel } from "./onnx/proto.ts";
+import { type Profile, Recorder, recorder } from "./profile.ts";
 import { runtime } from "./runtime/node.ts";
 import { checkDevice, type Device, type Session, type SessionOptions, type Value } from "./runtime/runtime.ts";
 import { showShape } from "./shape.ts";
@@ -13,6 +14,7 @@ import {
   type Graph,
   inNewScope,
   isPlaceholder,
+  type Node,
   placeholder,
   type Tensor,
   type TensorType,
@@ -24,6 +26,8 @@ export interface CompileOptions {
   readonly device?: Device;
   /** Threads for one operation; by default as many as the machine has cores. */
   readonly threads?: number;
+  /** Measure where the time of runs goes, for `Compiled.profile`. False by default; `profiled` measures everything. */
+  readonly profile?: boolean;
 }
 
 let defaults: { device: Device; threads?: number } = { device: "cpu" };
@@ -96,6 +100,8 @@ interface Model {
   readonly outputs: readonly string[];
   /** Something in it is float64. */
   readonly double: boolean;
+  /** The traced node that each operator comes from. */
+  readonly origins: ReadonlyMap<string, Node<never>>;
 }
 
 /** Lowers a graph to a model file. Unused inputs are left out of it: their names are empty. */
@@ -107,7 +113,13 @@ function lower(graph: Graph, inputNames: readonly string[], outputNames: readonl
   const outputs = results.map((name, i) => builder.output(name, graph.outputs[i] as Tensor, outputNames[i] as string));
   const values = graph.inputs.flatMap(({ shape, dtype }, i) => (inputs[i] ? [{ name: inputs[i], shape, dtype }] : []));
   const double = [...used].some(({ dtype }) => dtype === "float64");
-  return { bytes: encodeModel(builder.finish("fourward", values, outputs)), inputs, outputs: outputNames, double };
+  return {
+    bytes: encodeModel(builder.finish("fourward", values, outputs)),
+    inputs,
+    outputs: outputNames,
+    double,
+    origins: builder.origins(),
+  };
 }
 
 /** Sessions by device, threads and model, so that equal graphs share one; the one used last stands last. */
@@ -123,19 +135,25 @@ function sessionOptions(options: CompileOptions): SessionOptions {
   return { device, ...(threads === undefined ? {} : { threads }) };
 }
 
-async function sessionFor(model: Model, options: CompileOptions): Promise<Session> {
+async function sessionFor(model: Model, options: CompileOptions, recorder?: Recorder): Promise<Session> {
   const wanted = sessionOptions(options);
   model.hash ??= await digest(model.bytes);
-  const key = `${wanted.device} ${wanted.threads ?? "all"} ${model.hash}`;
+  const key = `${wanted.device} ${wanted.threads ?? "all"} ${model.hash}${recorder ? ` ${recorder.name}` : ""}`;
   const used = performance.now();
   let session = sessions.get(key)?.session;
   if (!session) {
-    session = runtime.load(model.bytes, { ...wanted, double: model.double });
+    session = load(model, wanted, recorder);
     session.catch(() => sessions.delete(key));
     releaseIdle(used - IDLE_MS);
   }
   sessions.delete(key);
   sessions.set(key, { session, used });
+  return session;
+}
+
+function load({ bytes, double, origins }: Model, options: SessionOptions, recorder?: Recorder): Promise<Session> {
+  const session = runtime.load(bytes, { ...options, double, profile: recorder !== undefined });
+  recorder?.add(session, origins);
   return session;
 }
 
@@ -211,6 +229,8 @@ export interface Compiled<A extends readonly unknown[], R> {
   (...args: A): Promise<R>;
   /** The simplified graph for these arguments as text, one node a line. */
   print(...args: A): string;
+  /** Where the time of the runs so far went; ends the measurement. Rejects unless `profile` was asked for. */
+  profile(): Promise<Profile>;
   /** The function that was compiled. */
   readonly original: (...args: A) => R;
 }
@@ -226,19 +246,26 @@ export function compile<A extends readonly unknown[], R>(
 ): Compiled<A, R> {
   if (typeof fn !== "function") throw new TypeError("compile: expected a function over tensors");
   const ready = new Map<string, Ready<R>>();
+  const own = options.profile ? new Recorder() : undefined;
   const call = async (...args: A): Promise<R> => {
     let flat = flatten(args);
     if (flat.leaves.some((x) => !constantData(x))) flat = flatten(await evaluate(args, options));
-    const key = signature(flat);
+    const measuring = own ?? recorder();
+    // What was traced while nobody measured does not know which lines it came from.
+    const key = `${signature(flat)}${measuring ? ` ${measuring.name}` : ""}`;
     let entry = ready.get(key);
     if (!entry) {
-      entry = prepare(fn, flat);
+      entry = measuring ? measuring.tracing(() => prepare(fn, flat)) : prepare(fn, flat);
       ready.set(key, entry);
     }
-    return run(await sessionFor(entry.model, options), entry, flat.leaves);
+    return run(await sessionFor(entry.model, options, measuring), entry, flat.leaves);
   };
   const print = (...args: A): string => printGraph(prepare(fn, flatten(args)).program.graph);
-  return Object.assign(call, { print, original: fn });
+  const profile = async (): Promise<Profile> => {
+    if (!own) throw new Error("profile: the function was compiled without profile: true");
+    return own.end();
+  };
+  return Object.assign(call, { print, profile, original: fn });
 }
 
 const signature = ({ structure, leaves }: Flat<unknown>): string =>
@@ -252,7 +279,7 @@ export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promis
   const none = flatten<[]>([]);
   const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none);
   // Such a graph is hardly ever met again, so its session is not kept.
-  const session = await runtime.load(ready.model.bytes, { ...sessionOptions(options), double: ready.model.double });
+  const session = await load(ready.model, sessionOptions(options), recorder());
   const values = await run(session, ready, []).finally(() => session.release());
   const leaves = [...flat.leaves];
   pending.forEach((place, i) => {

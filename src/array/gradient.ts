@@ -8,6 +8,7 @@ import { broadcastTo, reshape } from "./layout.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { sum } from "./reduce.ts";
 import { broadcastAxes, sameShape } from "./shape.ts";
+import { atSite, gradientSite } from "./site.ts";
 import { inNewScope, type Node, placeholder, scalar, Tensor } from "./tensor.ts";
 import { flatten, type TreeLike } from "./tree.ts";
 
@@ -58,10 +59,13 @@ export function backpropagate(
       throw new Error(`${rules.name}: has no gradient; wrap its operand in stopGradient if none is wanted`);
     }
     const needs = inputs.map((x) => depends.has(x));
-    const gradients = rules.gradient(dys, { inputs, outputs: node.outputs, params, bodies, needs });
-    inputs.forEach((x, i) => {
-      const dx = gradients[i];
-      if (dx && needs[i]) accumulate(x, undoBroadcast(dx, x));
+    const { gradient } = rules;
+    atSite(gradientSite(node.site), () => {
+      const gradients = gradient(dys, { inputs, outputs: node.outputs, params, bodies, needs });
+      inputs.forEach((x, i) => {
+        const dx = gradients[i];
+        if (dx && needs[i]) accumulate(x, undoBroadcast(dx, x));
+      });
     });
     if (!node.outputs.some((y) => variable.has(y))) for (const y of node.outputs) sums.delete(y);
   }

@@ -1,6 +1,7 @@
 /** Graphs as values: their nodes in order, copies with replaced inputs, closing over outer tensors, printing, checking. */
 import { shortName } from "./dtype.ts";
 import { sameShape } from "./shape.ts";
+import { atSite } from "./site.ts";
 import {
   applyPrimitive,
   constantData,
@@ -53,11 +54,13 @@ export function inline(
   });
   for (const node of nodesOf(graph.outputs, (node) => !behind.has(node) && enter(node))) {
     if (node.rules.name === "input" || node.rules.name === "constant") continue;
-    const copies = applyPrimitive(
-      node.rules,
-      node.inputs.map((x) => substitution.get(x)),
-      node.params,
-      node.bodies,
+    const copies = atSite(node.site, () =>
+      applyPrimitive(
+        node.rules,
+        node.inputs.map((x) => substitution.get(x)),
+        node.params,
+        node.bodies,
+      ),
     );
     node.outputs.forEach((x, i) => {
       substitution.set(x, copies[i] as Tensor);

@@ -71,6 +71,7 @@ export { matmul } from "./linear.ts";
 export { layerNormalize, logSoftmax, softmax } from "./neural.ts";
 export type { TensorLike } from "./operands.ts";
 export { averagePool, maxPool, type PoolOptions } from "./pooling.ts";
+export { type Profile, type ProfileEntry, profiled } from "./profile.ts";
 export {
   bernoulli,
   categorical,
@@ -88,6 +89,7 @@ export {
 export * from "./reduce.ts";
 export { type Device, devices } from "./runtime/runtime.ts";
 export type { Shape } from "./shape.ts";
+export type { Frame } from "./site.ts";
 export { Tensor, type TensorType } from "./tensor.ts";
 export { bytesRead } from "./traffic.ts";
 export { type Flat, flatten, mapTree, type Static, type Tree, type TreeLike, zipTrees } from "./tree.ts";

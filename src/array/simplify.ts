@@ -9,6 +9,7 @@ import { broadcastTo, reshape, transpose } from "./layout.ts";
 import { matmul } from "./linear.ts";
 import { sum } from "./reduce.ts";
 import { sameShape } from "./shape.ts";
+import { atSite } from "./site.ts";
 import {
   applyPrimitive,
   constantData,
@@ -246,10 +247,12 @@ export function simplify(graph: Graph, values: readonly (number | null)[] = []):
         continue;
       }
       const bodies = node.bodies.map((body) => simplify(body, capturedValues(node, operands)));
-      const outputs = applyPrimitive(node.rules, dropBroadcast(operands, node), node.params, bodies);
-      node.outputs.forEach((y, i) => {
-        const made = outputs[i] as Tensor;
-        substitution.set(y, outputs.length === 1 ? settle(made) : share(made));
+      atSite(node.site, () => {
+        const outputs = applyPrimitive(node.rules, dropBroadcast(operands, node), node.params, bodies);
+        node.outputs.forEach((y, i) => {
+          const made = outputs[i] as Tensor;
+          substitution.set(y, outputs.length === 1 ? settle(made) : share(made));
+        });
       });
     }
     return { inputs, outputs: graph.outputs.map((x) => substitution.get(x)) };

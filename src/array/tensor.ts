@@ -2,6 +2,7 @@
 import { allocate, type DType, getElement, type HostArray, isFloat, setElement, storesIn } from "./dtype.ts";
 import type { OnnxBuilder } from "./onnx/builder.ts";
 import { checkShape, type Shape, showShape, sizeOf } from "./shape.ts";
+import { currentSite, type Site } from "./site.ts";
 
 /** Shape and element type: all that is known of a tensor while tracing. */
 export interface TensorType {
@@ -55,6 +56,8 @@ export interface Node<P = Params> {
   readonly outputs: readonly Tensor[];
   /** Where the node was made; loop-invariant nodes are moved outwards. */
   scope: Scope;
+  /** The line of the program that made it; known only while a profile is taken. */
+  readonly site?: Site | undefined;
 }
 
 /** A region of tracing: the program, a function being traced, or a body of control flow inside one. */
@@ -120,7 +123,8 @@ export function applyPrimitive<P>(
     if (!(x instanceof Tensor)) throw new TypeError(`${rules.name}: expected a tensor, got ${describe(x)}`);
   }
   const outputs: Tensor[] = [];
-  const node: Node<P> = { id: nodeCount++, rules, inputs, params, bodies, outputs, scope: currentScope };
+  const site = currentSite();
+  const node: Node<P> = { id: nodeCount++, rules, inputs, params, bodies, outputs, scope: currentScope, site };
   rules.types(inputs, params, bodies).forEach((type, i) => {
     outputs.push(new Tensor(type, node as unknown as Node<never>, i));
   });

@@ -169,6 +169,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--out <folder>", "where reports go", "reports")
     .option("--fresh", "do not continue an interrupted run")
+    .option("--profile", "measure where the time of graphs goes: tables and a flame view beside the report")
     .option("--quiet", "no progress")
     .option("--json", "print the result as JSON, and nothing else on standard output")
     .action(async (paper: string, options: RunFlags) => (await import("./run.ts")).run(papers, paper, options));
@@ -203,6 +204,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--fresh", "begin anew even if the folder holds a run")
+    .option("--profile", "measure where the time of graphs goes: tables and a flame view in the model's folder")
     .option("--quiet", "no progress")
     .option("--json", "print the result as JSON, and nothing else on standard output")
     .action(async (options: TrainFlags) => (await import("./train.ts")).train(options, trainArguments(options)));

@@ -1,4 +1,5 @@
 /** `fourward run` */
+import { dirname } from "node:path";
 import { setDefaults } from "../array/index.ts";
 import { findPaper, type Library } from "../papers/index.ts";
 import { formatDuration, measuredText, publishedText } from "../report/format.ts";
@@ -7,6 +8,7 @@ import { runStudy } from "../report/run.ts";
 import { type Scale, SkippedError, StoppedError, type Study } from "../report/study.ts";
 import { commandPrefix, quoted } from "./command.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
+import { withProfile } from "./profile.ts";
 import { ProgressLine } from "./progress.ts";
 import { columns, wrap } from "./text.ts";
 
@@ -18,6 +20,7 @@ export interface RunFlags {
   readonly threads?: number;
   readonly out: string;
   readonly fresh?: boolean;
+  readonly profile?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -28,13 +31,20 @@ export async function run({ catalogue, studies }: Library, query: string, flags:
   const load = studies[slug];
   if (!load) throw new Error(`${slug} cannot be run yet; fourward list --implemented shows the papers that can`);
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
-  await runAndPrint(await load(), flags);
-}
-
-/** Runs a study with a progress line, stops cleanly on Ctrl-C, and prints the outcome. */
-async function runAndPrint(study: Study, flags: RunFlags): Promise<void> {
+  const study = await load();
   const seeds = flags.seed === undefined ? flags.seeds : [flags.seed];
   const command = commandOf(study.slug, flags, seeds);
+  const { profile, device } = flags;
+  await withProfile({ profile, device, title: study.title, command }, () => runAndPrint(study, flags, seeds, command));
+}
+
+/** Runs a study with a progress line, stops cleanly on Ctrl-C, and prints the outcome; gives the folder of the report. */
+async function runAndPrint(
+  study: Study,
+  flags: RunFlags,
+  seeds: readonly number[] | undefined,
+  command: string,
+): Promise<string | undefined> {
   const line = new ProgressLine();
   const interrupts = listenForInterrupts(() => {
     line.end();
@@ -63,12 +73,13 @@ async function runAndPrint(study: Study, flags: RunFlags): Promise<void> {
     process.stdout.write(
       `${flags.json ? JSON.stringify(result, null, 2) : [outcomeText(result), ...next].join("\n")}\n`,
     );
+    return dirname(reportOf(result) as string);
   } catch (error) {
     line.end();
     if (error instanceof StoppedError || interrupts.signal.aborted) {
       process.stderr.write(`stopped; what is done is kept, and this continues it: ${command}\n`);
       process.exitCode = INTERRUPTED;
-      return;
+      return undefined;
     }
     if (error instanceof SkippedError && flags.json)
       process.stdout.write(
@@ -91,9 +102,12 @@ function commandOf(slug: string, flags: RunFlags, seeds: readonly number[] | und
   return parts.join(" ");
 }
 
+const reportOf = ({ artifacts }: StudyResult): string | undefined =>
+  artifacts.find((path) => path.endsWith("report.html"));
+
 /** The claim table and where the report is. */
 function outcomeText(result: StudyResult): string {
-  const { paper, scale, seeds, seconds, evidence, claims, notes, artifacts, command } = result;
+  const { paper, scale, seeds, seconds, evidence, claims, notes, command } = result;
   const verdict = evidence ? "verdict" : "mechanism only";
   const rows = claims.map((claim) => [claim.text, publishedText(claim), measuredText(claim), claim.verdict]);
   return [
@@ -107,7 +121,7 @@ function outcomeText(result: StudyResult): string {
     }),
     ...notes.flatMap((note) => ["", wrap(note)]),
     "",
-    `report  ${artifacts.find((path) => path.endsWith("report.html"))}`,
+    `report  ${reportOf(result)}`,
     `repeat  ${command}`,
   ].join("\n");
 }

@@ -6,6 +6,7 @@ import { formatDuration } from "../report/format.ts";
 import { matchBudget, type Recipe, type RecipeResult, readRecipe, trainRecipe } from "../train/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
+import { withProfile } from "./profile.ts";
 import { ProgressLine } from "./progress.ts";
 
 export interface TrainFlags {
@@ -33,6 +34,7 @@ export interface TrainFlags {
   readonly device: string;
   readonly threads?: number;
   readonly fresh?: boolean;
+  readonly profile?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -45,6 +47,14 @@ export async function train(flags: TrainFlags, commandArguments: readonly string
   );
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const again = `${commandPrefix()} train ${commandArguments.map(quoted).join(" ")}`;
+  const { profile, device, out } = flags;
+  await withProfile({ profile, device, title: `Training ${out}`, command: again }, () =>
+    trainAndPrint(recipe, flags, again),
+  );
+}
+
+/** Trains with a progress line, stops cleanly on Ctrl-C, and prints the outcome; gives the folder of the model. */
+async function trainAndPrint(recipe: Recipe, flags: TrainFlags, again: string): Promise<string | undefined> {
   const line = new ProgressLine();
   const say = (text: string): void => {
     line.end();
@@ -87,7 +97,7 @@ export async function train(flags: TrainFlags, commandArguments: readonly string
     if (result.stopped) {
       process.stderr.write(`stopped at step ${result.step}; this continues it: ${again}\n`);
       process.exitCode = INTERRUPTED;
-      return;
+      return flags.out;
     }
     const seconds = (performance.now() - started) / 1000;
     process.stdout.write(
@@ -95,6 +105,7 @@ export async function train(flags: TrainFlags, commandArguments: readonly string
         ? `${JSON.stringify({ ...result, seconds, context, out: flags.out }, null, 2)}\n`
         : outcomeText(result, flags.out, seconds),
     );
+    return flags.out;
   } finally {
     line.end();
     interrupts.release();

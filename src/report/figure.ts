@@ -64,4 +64,25 @@ export interface PictureGrid {
   }[];
 }
 
-export type Figure = LinePlot | BarPlot | Table | PictureGrid;
+/** A part of an amount, and its own parts. */
+export interface FlameNode {
+  readonly name: string;
+  /** In the unit of the figure, its parts included. */
+  readonly amount: number;
+  readonly parts: readonly FlameNode[];
+  /** The series whose colour it has; without one it only groups its parts. */
+  readonly series?: string;
+  /** What is shown where the pointer rests, beside name and amount. */
+  readonly detail?: string;
+}
+
+/** A tree of amounts: rows of bars, each as wide as its share and below what it is a part of. */
+export interface Flame {
+  readonly kind: "flame";
+  readonly title: string;
+  readonly caption?: string;
+  readonly unit: string;
+  readonly root: FlameNode;
+}
+
+export type Figure = LinePlot | BarPlot | Table | PictureGrid | Flame;

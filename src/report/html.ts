@@ -1,16 +1,10 @@
 /** What pages of reports share: the document with its style, and figures as HTML. */
-import type { BarPlot, Figure, LinePlot, PictureGrid, Table } from "./figure.ts";
-import { formatNumber } from "./format.ts";
+import type { BarPlot, Figure, Flame, LinePlot, PictureGrid, Table } from "./figure.ts";
+import { drawFlame } from "./flame.ts";
+import { escapeHtml, formatNumber } from "./format.ts";
 import type { Machine } from "./machine.ts";
 import { drawBars, drawLines, type Palette, seriesOf } from "./plot.ts";
 import { encodePng } from "./png.ts";
-
-/** Text safe inside HTML and its attributes. */
-export const escapeHtml = (text: string): string =>
-  text.replace(
-    /[&<>"']/g,
-    (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[c] as string,
-  );
 
 /** A page that needs no script and loads nothing; `main` is its content as HTML. */
 export const htmlDocument = ({
@@ -71,6 +65,8 @@ function body(figure: Figure, palette: Palette): string {
       return plot(drawLines(figure, palette), figure, palette);
     case "bars":
       return plot(drawBars(figure, palette), figure, palette);
+    case "flame":
+      return plot(drawFlame(figure, palette), figure, palette);
     case "table":
       return table(figure);
     case "pictures":
@@ -78,7 +74,7 @@ function body(figure: Figure, palette: Palette): string {
   }
 }
 
-function plot(svg: string, figure: LinePlot | BarPlot, palette: Palette): string {
+function plot(svg: string, figure: LinePlot | BarPlot | Flame, palette: Palette): string {
   const reference =
     figure.kind === "lines" && figure.reference
       ? `<li><span class="dash"></span>${escapeHtml(figure.reference.label)}</li>`
@@ -86,7 +82,7 @@ function plot(svg: string, figure: LinePlot | BarPlot, palette: Palette): string
   const legend = seriesOf(figure).map(
     (name) => `<li><span class="swatch" style="background:${palette.get(name)}"></span>${escapeHtml(name)}</li>`,
   );
-  return `<ul class="legend">${legend.join("")}${reference}</ul><div class="plot" role="img" aria-label="${escapeHtml(figure.title)}">${svg}</div>`;
+  return `<ul class="legend">${legend.join("")}${reference}</ul><div class="plot${figure.kind === "flame" ? " wide" : ""}" role="img" aria-label="${escapeHtml(figure.title)}">${svg}</div>`;
 }
 
 /** Numbers, and text that reads as one: `97.2 ± 0.3`. */

@@ -13,12 +13,13 @@ export {
   verdictOf,
 } from "./claim.ts";
 export { correlationPValue, partialCorrelation, pearson, spearman, withinGroups } from "./correlation.ts";
-export type { Axis, BarPlot, Figure, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
+export type { Axis, BarPlot, Figure, Flame, FlameNode, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
 export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 export { fitLine, type Line } from "./line.ts";
 export type { Machine } from "./machine.ts";
 export { type PairedDifference, pairedDifference, pairedMeasurement } from "./paired.ts";
 export { fitPowerLaw, type PowerLaw } from "./power-law.ts";
+export { byLine, byPrimitive, type ProfileRow, profileFlame, profileTable } from "./profile.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
 export { type ReportSection, renderSections, type SectionsReport } from "./sections-page.ts";

@@ -1,6 +1,6 @@
 /** The report of a study as one self-contained HTML page. */
-import { formatDuration, intervalText, measuredText, publishedText } from "./format.ts";
-import { drawFigure, escapeHtml, factsList, htmlDocument, machineFacts } from "./html.ts";
+import { escapeHtml, formatDuration, intervalText, measuredText, publishedText } from "./format.ts";
+import { drawFigure, factsList, htmlDocument, machineFacts } from "./html.ts";
 import { paletteOf } from "./plot.ts";
 import type { ClaimResult, Report } from "./result.ts";
 

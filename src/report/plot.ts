@@ -1,7 +1,7 @@
 /** Plots as SVG text, drawn by Observable Plot on a DOM without a browser. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import type { Axis, BarPlot, Figure, LinePlot } from "./figure.ts";
+import type { Axis, BarPlot, Figure, FlameNode, LinePlot } from "./figure.ts";
 import { formatNumber } from "./format.ts";
 
 /** Distinct in hue and in lightness, so that they can be told apart in grey too (Okabe & Ito, on both backgrounds). */
@@ -11,18 +11,27 @@ const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 export type Palette = ReadonlyMap<string, string>;
 
 /** Names of the series of a figure, in its order. */
-export const seriesOf = (figure: LinePlot | BarPlot): readonly string[] =>
-  figure.kind === "lines"
-    ? figure.series.map(({ name }) => name)
-    : [...new Set(figure.bars.map(({ series }) => series))];
+export function seriesOf(figure: Figure): readonly string[] {
+  switch (figure.kind) {
+    case "lines":
+      return figure.series.map(({ name }) => name);
+    case "bars":
+      return [...new Set(figure.bars.map(({ series }) => series))];
+    case "flame":
+      return [...new Set(flameSeries(figure.root))];
+    default:
+      return [];
+  }
+}
+
+const flameSeries = ({ series, parts }: FlameNode): readonly string[] => [
+  ...(series === undefined ? [] : [series]),
+  ...parts.flatMap(flameSeries),
+];
 
 /** One colour for each name, whichever of the figures it stands in. */
 export const paletteOf = (figures: readonly Figure[]): Palette =>
-  new Map(
-    [...new Set(figures.flatMap((f) => (f.kind === "lines" || f.kind === "bars" ? seriesOf(f) : [])))].map(
-      (name, i) => [name, COLORS[i % COLORS.length] as string],
-    ),
-  );
+  new Map([...new Set(figures.flatMap(seriesOf))].map((name, i) => [name, COLORS[i % COLORS.length] as string]));
 
 /** On a logarithmic axis few values are labelled as they are: sizes are usually powers of two, not of ten. */
 const MOST_LABELS = 9;

@@ -1,6 +1,7 @@
 /** A report in sections, such as that of probes on a model, as one self-contained HTML page. */
 import type { Figure } from "./figure.ts";
-import { drawFigure, escapeHtml, factsList, htmlDocument, machineFacts } from "./html.ts";
+import { escapeHtml } from "./format.ts";
+import { drawFigure, factsList, htmlDocument, machineFacts } from "./html.ts";
 import { describeMachine } from "./machine.ts";
 import { paletteOf } from "./plot.ts";
 
@@ -58,6 +59,8 @@ function isEmpty(figure: Figure): boolean {
       return figure.series.length === 0;
     case "bars":
       return figure.bars.length === 0;
+    case "flame":
+      return figure.root.parts.length === 0;
     case "table":
     case "pictures":
       return figure.rows.length === 0;

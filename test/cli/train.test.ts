@@ -51,6 +51,16 @@ describe("fourward train", { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/stopped at step \d+; this continues it: .* train .*--steps 100000/);
   });
 
+  it("says with --profile where the time went, in tables and on a page", async () => {
+    const ended = await train("profiled", "--profile", "--quiet");
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toMatch(/runs of graphs/);
+    expect(ended.stderr).toMatch(/^matmul +\d/m);
+    expect(ended.stderr).toMatch(/src\/nn\/linear\.ts:\d+/);
+    expect(readFileSync(path("profiled/profile.html"), "utf8")).toContain("applyStack");
+    expect(JSON.parse(readFileSync(path("profiled/profile.json"), "utf8"))).toMatchObject({ runs: expect.any(Number) });
+  });
+
   it("finds the width that has the parameters asked for", async () => {
     const wide = flags.filter((flag, i) => flag !== "--width" && flags[i - 1] !== "--width");
     const ended = await fourward(

@@ -3,7 +3,7 @@ import type { DType, HostArray } from "../dtype.ts";
 import { allocate, elementsText, setElement } from "../dtype.ts";
 import { nodesOf } from "../graph.ts";
 import type { Shape } from "../shape.ts";
-import type { Graph, Tensor, TensorType } from "../tensor.ts";
+import type { Graph, Node, Tensor, TensorType } from "../tensor.ts";
 import {
   type Attribute,
   type OnnxGraph,
@@ -24,6 +24,8 @@ interface Model {
   readonly known: Map<string, string>;
   /** Names of results that were renamed to be outputs. */
   readonly renamed: Map<string, string>;
+  /** The traced node that each operator computes a part of, by the name of the operator's first output. */
+  readonly origins: Map<string, Node<never>>;
 }
 
 export class OnnxBuilder {
@@ -33,13 +35,19 @@ export class OnnxBuilder {
   readonly #results = new Set<string>();
   #used = new Set<Tensor>();
 
-  constructor(model: Model = { names: 0, initializers: [], known: new Map(), renamed: new Map() }) {
+  constructor(model: Model = { names: 0, initializers: [], known: new Map(), renamed: new Map(), origins: new Map() }) {
     this.#model = model;
   }
 
   /** Initializers of the whole model. */
   get initializers(): readonly OnnxInitializer[] {
     return this.#model.initializers;
+  }
+
+  /** The traced nodes that the operators of the finished model come from, by the operators' names. */
+  origins(): ReadonlyMap<string, Node<never>> {
+    const { origins, renamed } = this.#model;
+    return new Map([...origins].map(([name, node]) => [renamed.get(name) ?? name, node]));
   }
 
   #fresh(prefix: string): string {
@@ -148,6 +156,7 @@ export class OnnxBuilder {
     for (const node of nodes) {
       // Placeholders are inputs, and so are constants that are fed instead of being stored.
       if (node.outputs.every((y) => names.has(y))) continue;
+      const before = this.#nodes.length;
       const outputs = node.rules.onnx(
         this,
         node.inputs.map((x) => names.get(x) as string),
@@ -156,6 +165,7 @@ export class OnnxBuilder {
       node.outputs.forEach((y, i) => {
         if (outputs[i] !== undefined) names.set(y, outputs[i]);
       });
+      for (const { outputs } of this.#nodes.slice(before)) this.#model.origins.set(outputs[0] as string, node);
     }
     this.#used = outer;
     return graph.outputs.map((x) => names.get(x) as string);

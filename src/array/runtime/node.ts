@@ -1,16 +1,20 @@
 /** ONNX Runtime in Node. */
-import { availableParallelism } from "node:os";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-common";
+import { readKernels } from "./kernels.ts";
 import type { Device, Runtime } from "./runtime.ts";
-import { type OrtPackage, openSession, reasonOf } from "./session.ts";
+import { type OrtPackage, openSession, type Profiling, reasonOf } from "./session.ts";
 
 /** The runtime for this process; the native library is loaded at first use, which keeps short commands quick. */
 export const runtime: Runtime = {
   name: "onnxruntime-node",
-  async load(model, { device, threads = availableParallelism(), double = false }) {
+  async load(model, { device, threads = availableParallelism(), double = false, profile = false }) {
     const ort = (await import("onnxruntime-node")) as unknown as OrtPackage;
     try {
-      return await openSession(ort, model, sessionOptions(device, threads, double));
+      const profiling = profile ? await profilingInFolder() : undefined;
+      return await openSession(ort, model, sessionOptions(device, threads, double), profiling);
     } catch (error) {
       if (device === "cpu") throw error;
       throw new Error(
@@ -32,3 +36,16 @@ const sessionOptions = (device: Device, threads: number, double: boolean): Infer
     ...(double ? { optimization: { disable_specified_optimizers: "MatMulScaleFusion" } } : {}),
   },
 });
+
+/** The runtime writes its trace to a file as soon as it ends. */
+async function profilingInFolder(): Promise<Profiling> {
+  const folder = await mkdtemp(join(tmpdir(), "fourward-profile-"));
+  return {
+    options: { enableProfiling: true, profileFilePrefix: join(folder, "trace") },
+    async read() {
+      const [file] = await readdir(folder);
+      if (file === undefined) throw new Error("profile: the runtime wrote no trace");
+      return readKernels(join(folder, file)).finally(() => rm(folder, { recursive: true, force: true }));
+    },
+  };
+}

@@ -18,12 +18,38 @@ export interface SessionOptions {
   readonly threads?: number;
   /** The model computes in float64: what would round it to float32 on the way is left out. False by default. */
   readonly double?: boolean;
+  /** Measure how long each operator takes, for `Session.kernels`. False by default. */
+  readonly profile?: boolean;
+}
+
+/** What one operator of a model took. */
+export interface Kernel {
+  /** Of the operator in the model; one that the runtime made of several begins with the name of one of them. */
+  readonly name: string;
+  /** The kind of operator. */
+  readonly operator: string;
+  readonly calls: number;
+  /** Of the operator itself, without those in its bodies. */
+  readonly seconds: number;
+  /** Bytes of its operands and results, over all calls. */
+  readonly bytes: number;
+}
+
+/** What a session's runs took, as far as they were recorded. */
+export interface KernelTimes {
+  readonly kernels: readonly Kernel[];
+  /** Runs that were recorded, and their seconds. */
+  readonly recorded: { readonly runs: number; readonly seconds: number };
+  /** All runs. */
+  readonly all: { readonly runs: number; readonly seconds: number };
 }
 
 /** A loaded model. Runs of one session follow each other; a second call waits for the first. */
 export interface Session {
   run(inputs: ReadonlyMap<string, Value>): Promise<ReadonlyMap<string, Value>>;
   release(): Promise<void>;
+  /** Ends the measurement that `profile` asked for and gives its result; also after the release. */
+  kernels(): Promise<KernelTimes>;
 }
 
 export interface Runtime {

@@ -1,7 +1,7 @@
 /** Sessions of ONNX Runtime, whose Node and browser packages share one interface. */
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import type { DType, HostArray } from "../dtype.ts";
-import type { Session, Value } from "./runtime.ts";
+import type { Kernel, KernelTimes, Session, Value } from "./runtime.ts";
 
 /** The part of `onnxruntime-node` and `onnxruntime-web` that is used. */
 export interface OrtPackage {
@@ -11,6 +11,15 @@ export interface OrtPackage {
   readonly Tensor: TensorConstructor;
 }
 
+/** How operators are measured: options that make the runtime do so, and how to read the result once it has ended. */
+export interface Profiling {
+  readonly options: InferenceSession.SessionOptions;
+  read(): Promise<readonly Kernel[]>;
+}
+
+/** Traces grow by a kilobyte for each operator that runs, so only so many seconds of runs are recorded. */
+const RECORDED_SECONDS = 3;
+
 /** The runtime prints nothing below this level: its errors are thrown, and printing them too would say things twice. */
 const FATAL = 4;
 
@@ -19,23 +28,49 @@ export async function openSession(
   ort: OrtPackage,
   model: Uint8Array,
   options: InferenceSession.SessionOptions,
+  profiling?: Profiling,
 ): Promise<Session> {
   const session = await ort.InferenceSession.create(model, {
     graphOptimizationLevel: "all",
     logSeverityLevel: FATAL,
     ...options,
+    ...profiling?.options,
   });
+  const all = { runs: 0, seconds: 0 };
+  let times: Promise<KernelTimes> | undefined;
+  const endProfiling = (): Promise<KernelTimes> => {
+    if (!profiling) return Promise.reject(new Error("kernels: this session was loaded without profile"));
+    if (!times) {
+      const recorded = { ...all };
+      session.endProfiling();
+      times = profiling.read().then((kernels) => ({ kernels, recorded, all }));
+      times.catch(() => undefined);
+    }
+    return times;
+  };
   let last: Promise<unknown> = Promise.resolve();
   return {
     run(inputs) {
       // Two runs at once on one session take longer than one after the other.
-      const run = last.then(() => runOnce(ort, session, inputs));
+      const run = last.then(async () => {
+        const started = performance.now();
+        const outputs = await runOnce(ort, session, inputs);
+        all.runs++;
+        all.seconds += (performance.now() - started) / 1000;
+        if (profiling && all.seconds >= RECORDED_SECONDS) endProfiling();
+        return outputs;
+      });
       last = run.catch(() => undefined);
       return run;
     },
     release: async () => {
       await last;
+      if (profiling) await endProfiling();
       await session.release();
+    },
+    kernels: async () => {
+      await last;
+      return endProfiling();
     },
   };
 }
