@@ -14,6 +14,7 @@ import {
 } from "../array/index.ts";
 import { sizeOf } from "../array/shape.ts";
 import { complexProduct } from "./complex.ts";
+import { convolveFolded, isFoldable } from "./folded.ts";
 import { convolvePair, type Grid } from "./packed.ts";
 
 export interface FftConvolutionOptions {
@@ -158,6 +159,7 @@ function whole(u: Tensor, k: Tensor, { length, grid }: Plan, wanted: number, kee
       [...k.shape.slice(0, -1), 0].findIndex((n) => n !== 1),
     );
   const batch = sizeOf(u.shape.slice(0, batchAxes));
+  if (grid && keep === 1 && isFoldable(grid, sizeOf(u.shape.slice(0, -1)))) return byFoldedStages(u, k, grid, wanted);
   if (!grid || batch < 2 || keep < 1) return byRealTransforms(u, k, length, wanted, keep);
   const channels = u.shape.slice(batchAxes, -1);
   const { columns } = grid;
@@ -177,6 +179,20 @@ function whole(u: Tensor, k: Tensor, { length, grid }: Plan, wanted: number, kee
   );
   const all = reshape(concat(results), [2 * pairs, ...channels, -1]);
   return reshape(prefix(part(all, 0, 0, batch), wanted), [...u.shape.slice(0, -1), wanted]);
+}
+
+/** Rows of the grid come first, then the axes of the signals, then the columns. */
+function byFoldedStages(u: Tensor, k: Tensor, grid: Grid, wanted: number): Tensor {
+  const rowsFirst = (x: Tensor): Tensor => {
+    const outer = [...Array<number>(u.rank - x.rank).fill(1), ...x.shape.slice(0, -1)];
+    const rows = Math.ceil((x.shape.at(-1) as number) / grid.columns);
+    const cut = reshape(widen(x, -1, rows * grid.columns), [...outer, rows, grid.columns]);
+    return transpose(cut, [outer.length, ...outer.map((_, i) => i), outer.length + 1]);
+  };
+  const y = convolveFolded(rowsFirst(u), rowsFirst(k), grid, Math.ceil(wanted / grid.columns));
+  const axes = u.shape.map((_, i) => i);
+  const inOrder = reshape(transpose(y, [...axes.slice(1), 0, u.rank]), [...u.shape.slice(0, -1), -1]);
+  return prefix(inOrder, wanted);
 }
 
 function byRealTransforms(u: Tensor, k: Tensor, length: number, wanted: number, keep: number): Tensor {

@@ -87,6 +87,12 @@ describe("fftConvolution", () => {
     [[2, 2, 3, 300], [2, 1, 290], {}],
     [[4, 1], [1], {}],
     [[4, 7], [2], {}],
+    // Many rows, for which the stages of the transform are joined: an odd and an even number of their rows.
+    [[8, 9, 300], [9, 300], {}],
+    [[70, 310], [33], {}],
+    [[3, 5, 5, 300], [1, 5, 299], {}],
+    [[3, 5, 5, 330], [5, 1, 330], {}],
+    [[33, 2, 960], [2, 100], { mode: "circular" }],
     // Short kernels, in blocks.
     [[3, 2, 4000], [2, 17], {}],
     [[5003], [64], {}],
