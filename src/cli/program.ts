@@ -8,6 +8,7 @@ import { scales } from "../report/study.ts";
 import type { ConvertFlags } from "./convert.ts";
 import type { EvalFlags } from "./eval.ts";
 import type { ExportFlags } from "./export.ts";
+import type { FeedRefreshFlags, FeedSearchFlags } from "./feed.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { ProbeFlags } from "./probe.ts";
 import type { ReduceFlags } from "./reduce.ts";
@@ -348,7 +349,55 @@ function programFor(papers: Library, helps: HelpTexts): Command {
       (await import("./generate.ts")).generateFrom(model, options),
     );
 
+  addFeed(program, papers);
   return program;
+}
+
+/** Catalogue and papers from elsewhere, in a database. */
+function addFeed(program: Command, papers: Library): void {
+  const feed = program
+    .command("feed")
+    .description("papers of the catalogue and new ones from arXiv and Hugging Face, in a database")
+    .helpCommand(false);
+
+  feed
+    .command("refresh")
+    .description(
+      "bring it up to date: the catalogue, reports of studies run here, new papers (FOURWARD_ARXIV, HF_ENDPOINT)",
+    )
+    .addOption(
+      new Option("--sources <list>", "arxiv, hugging-face or both (default: both)").argParser((text: string) => {
+        const names = nameList(text);
+        if (names.some((name) => name !== "arxiv" && name !== "hugging-face"))
+          throw new InvalidArgumentError("Expected arxiv, hugging-face or both with a comma.");
+        return names;
+      }),
+    )
+    .option("--days <n>", "days to look back", count, 3)
+    .option("--reports <folder>", "folder of reports of fourward run", "reports")
+    .option("--quiet", "no progress")
+    .option("--json", "print JSON, and nothing else on standard output")
+    .action(async (options: FeedRefreshFlags) => (await import("./feed.ts")).refresh(papers, options));
+
+  feed
+    .command("search [words...]")
+    .description("find papers by words and by meaning; without words all of them")
+    .option("--topic <names...>", "only papers with one of these topics")
+    .option("--implemented", "only papers that run")
+    .option("--from <year>", "only papers from this year on", count)
+    .option("--to <year>", "only papers up to this year", count)
+    .addOption(
+      new Option("--sort <order>", "by default relevance, without words newest").choices([
+        "relevance",
+        "trending",
+        "newest",
+      ]),
+    )
+    .option("--limit <n>", "papers at most", count, 20)
+    .option("--json", "print JSON, with the latest measurements")
+    .action(async (words: string[], options: FeedSearchFlags) =>
+      (await import("./feed.ts")).search(papers, words, options),
+    );
 }
 
 /** The arguments that continue a run of `train`: those that were given, except the one that begins anew. */
