@@ -30,6 +30,8 @@ export interface FourierSum {
   readonly scale: number;
   /** Only the real part of the result is wanted. */
   readonly realOnly?: boolean;
+  /** Extents of the stages, whose product is `n`; the cheapest by `planOf` unless they are given. */
+  readonly factors?: readonly number[];
 }
 
 // --- tables ---
@@ -118,7 +120,8 @@ function planOf(n: number, input: number, output: number): Plan {
   return best;
 }
 
-const firstStage = (z: Parts, axis: number, { n, take, realOnly }: FourierSum): number =>
+const firstStage = (z: Parts, axis: number, { n, take, realOnly, factors }: FourierSum): number =>
+  factors?.[0] ??
   planOf(n, ((z.im ? 1 : 0.5) * (z.re.shape.at(axis) as number)) / n, ((realOnly ? 0.5 : 1) * take) / n).first;
 
 const convolutionLength = (atLeast: number): number => 2 ** Math.ceil(Math.log2(atLeast));
@@ -156,7 +159,7 @@ function leftDense(z: Parts, sum: FourierSum): Parts {
  * `e^(±2πi·f1·t2/n)`, sums over t2. Times that are zeros save work in the first stage, frequencies that are not wanted in
  * the last.
  */
-function stages(z: Parts, { n, sign, take, scale, realOnly = false }: FourierSum, rows: number): Parts {
+function stages(z: Parts, { n, sign, take, scale, realOnly = false, factors }: FourierSum, rows: number): Parts {
   const { shape, dtype } = z.re;
   const outer = shape.slice(0, -1);
   const columns = n / rows;
@@ -165,7 +168,10 @@ function stages(z: Parts, { n, sign, take, scale, realOnly = false }: FourierSum
   const summed = leftDense(grid, { n: rows, sign, take: rows, scale });
   const turned = times(roots({ n, sign, take, scale: 1 }, rows, columns, dtype), summed, mul);
   const taken = Math.ceil(take / rows);
-  const rest: FourierSum = { n: columns, sign, take: taken, scale: 1, realOnly };
+  const rest: FourierSum = {
+    ...{ n: columns, sign, take: taken, scale: 1, realOnly },
+    ...(factors ? { factors: factors.slice(1) } : {}),
+  };
   // [..., f1, t2] -> [..., f2, f1]
   const ordered =
     firstStage(turned, -1, rest) === columns

@@ -47,15 +47,36 @@ export interface FftOptions {
   readonly axis?: number;
   /** Length n of the transform: shorter axes are continued by zeros (which cost nothing), longer ones are cut. */
   readonly length?: number;
+  /**
+   * Extents of the stages in which the transform is computed, whole numbers whose product is the length: `[length]` is one
+   * dense matrix, `[32, 32]` the order-2 Monarch form of 1,024, `[16, 16, 16]` the order-3 form of 4,096. A complex
+   * transform does `8·length·Σ factors` operations. By default those that are cheapest.
+   */
+  readonly factors?: readonly number[];
+}
+
+/** Throws unless the stages make up the length. */
+function checkFactors(operation: string, n: number, { factors }: FftOptions): Pick<FourierSum, "factors"> {
+  if (!factors) return {};
+  const product = factors.reduce((total, extent) => total * extent, 1);
+  if (factors.length < 1 || factors.some((extent) => !Number.isInteger(extent) || extent < 1) || product !== n)
+    throw new RangeError(
+      `${operation}: factors are whole numbers of at least 1 whose product is the length ${n}, got [${factors.join(", ")}]`,
+    );
+  return { factors };
 }
 
 /** Both transforms of complex values, which differ in sign and scale. */
-function complexTransform(operation: string, z: Complex, { axis = -1, length }: FftOptions, sign: 1 | -1): Complex {
+function complexTransform(operation: string, z: Complex, options: FftOptions, sign: 1 | -1): Complex {
+  const { axis = -1, length } = options;
   checkComplex(operation, z);
   const [at, extent] = axisOf(operation, z.re, axis);
   const n = checkCount(operation, "length", length ?? extent);
   const short = { re: cut(z.re, at, n), im: cut(z.im, at, n) };
-  return whole(short, at, { n, sign, take: n, scale: sign === 1 ? 1 / n : 1 });
+  return whole(short, at, {
+    ...{ n, sign, take: n, scale: sign === 1 ? 1 / n : 1 },
+    ...checkFactors(operation, n, options),
+  });
 }
 
 /** Discrete Fourier transform `Z_f = Σ_t z_t e^(-2πi·f·t/n)` along an axis. */
@@ -70,13 +91,20 @@ export interface RfftOptions extends FftOptions {
 }
 
 /** Transform of real values along an axis: frequencies 0 to n/2, the others being their conjugates. */
-export function rfft(x: Tensor, { axis = -1, length, frequencies }: RfftOptions = {}): Complex {
+export function rfft(x: Tensor, options: RfftOptions = {}): Complex {
+  const { axis = -1, length, frequencies } = options;
   checkFloat("rfft", x.dtype);
   const [at, extent] = axisOf("rfft", x, axis);
   const n = checkCount("rfft", "length", length ?? extent);
   const all = Math.floor(n / 2) + 1;
   const take = checkCount("rfft", "frequencies", frequencies ?? all, all);
-  return whole({ re: cut(x, at, n), im: null }, at, { n, sign: -1, take, scale: 1 });
+  return whole({ re: cut(x, at, n), im: null }, at, {
+    n,
+    sign: -1,
+    take,
+    scale: 1,
+    ...checkFactors("rfft", n, options),
+  });
 }
 
 /**
@@ -84,7 +112,8 @@ export function rfft(x: Tensor, { axis = -1, length, frequencies }: RfftOptions 
  * up to length/2 that are missing are zeros, which cost nothing. Imaginary parts at 0, and at length/2 for even lengths,
  * are taken as zero.
  */
-export function irfft(z: Complex, { axis = -1, length }: FftOptions = {}): Tensor {
+export function irfft(z: Complex, options: FftOptions = {}): Tensor {
+  const { axis = -1, length } = options;
   checkComplex("irfft", z);
   const [at, kept] = axisOf("irfft", z.re, axis);
   const n = checkCount("irfft", "length", length ?? Math.max(1, 2 * (kept - 1)));
@@ -99,7 +128,8 @@ export function irfft(z: Complex, { axis = -1, length }: FftOptions = {}): Tenso
     im: table(shape, z.re.dtype, weigh(0)),
   }));
   const weighed = { re: mul(z.re, weights.re), im: mul(z.im, weights.im) };
-  return fourierSum(weighed, at, { n, sign: 1, take: n, scale: 1, realOnly: true }).re;
+  const sum: FourierSum = { n, sign: 1, take: n, scale: 1, realOnly: true, ...checkFactors("irfft", n, options) };
+  return fourierSum(weighed, at, sum).re;
 }
 
 export interface Fft2Options {

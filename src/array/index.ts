@@ -91,5 +91,5 @@ export { type Device, devices } from "./runtime/runtime.ts";
 export type { Shape } from "./shape.ts";
 export type { Frame } from "./site.ts";
 export { Tensor, type TensorType } from "./tensor.ts";
-export { bytesRead } from "./traffic.ts";
+export { bytesMade, bytesRead } from "./traffic.ts";
 export { type Flat, flatten, mapTree, type Static, type Tree, type TreeLike, zipTrees } from "./tree.ts";

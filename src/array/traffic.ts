@@ -1,4 +1,4 @@
-/** Counts of bytes that are read. */
+/** Counts of bytes that are read and made. */
 import { graphOf } from "./compile.ts";
 import { bytesOf } from "./dtype.ts";
 import { nodesOf } from "./graph.ts";
@@ -80,3 +80,22 @@ const bodiesOf: { readonly [name: string]: (node: Node<never>, owners: Owners, a
     return once.map((bytes) => (bytes === 0 ? 0 : bytes * (maxSteps as number)));
   },
 };
+
+/**
+ * Bytes of all tensors that the graph that `compile(fn)` would run makes, its result included, views, arguments and
+ * constants left out: what
+ * passes through memory, and more than it holds at any time. Arguments need no values. Throws one sentence for control
+ * flow, whose tensors are made as often as it runs.
+ */
+export function bytesMade<A extends readonly unknown[]>(fn: (...args: A) => unknown, ...args: A): number {
+  const graph = graphOf(fn, ...args);
+  let total = 0;
+  for (const node of nodesOf(graph.outputs)) {
+    if (node.bodies.length > 0)
+      throw new Error(`bytesMade: expected a graph without control flow, got ${node.rules.name}`);
+    const isGiven = node.rules.name === "input" || node.rules.name === "constant";
+    if (isGiven || node.rules.reads?.(node) === "view") continue;
+    for (const { size, dtype } of node.outputs) total += size * bytesOf(dtype);
+  }
+  return total;
+}

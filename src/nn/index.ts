@@ -135,6 +135,19 @@ export {
   maskedFourierMixer,
 } from "./mixers/fourier.ts";
 export {
+  type ImplicitFilter,
+  type ImplicitFilterOptions,
+  type ImplicitFilterParams,
+  implicitFilter,
+} from "./mixers/implicit-filter.ts";
+export {
+  type LongConvolutionCache,
+  type LongConvolutionOptions,
+  type LongConvolutionParams,
+  longConvolutionMixer,
+  lowPassKernel,
+} from "./mixers/long-convolution.ts";
+export {
   type CacheOptions,
   isMaskedMixer,
   isTokenMixer,

@@ -69,7 +69,7 @@ const settings: Readonly<Record<Scale, Setting>> = {
     },
     pixels: {
       ...{ shrink: 2, patch: 1, pooling: "mean", width: 32, depth: 2, ratio: 2 },
-      ...{ steps: 400, batch: 16, rates: [2e-3, 5e-3, 12e-3], validation: 1000, test: 2000 },
+      ...{ steps: 300, batch: 16, rates: [2e-3, 5e-3, 12e-3], validation: 1000, test: 2000 },
     },
     lengths: [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384],
     attentionTo: 4096,

@@ -27,6 +27,7 @@ export const studies: Library["studies"] = {
   "relu-former": async () => (await import("./relu-former.ts")).default as unknown as Study,
   "fnet-ar": async () => (await import("./fnet-ar.ts")).default as unknown as Study,
   "fft-net": async () => (await import("./fft-net.ts")).default as unknown as Study,
+  "flash-fft-conv": async () => (await import("./flash-fft-conv.ts")).default as unknown as Study,
   "macaron-net": async () => (await import("./macaron-net.ts")).default as unknown as Study,
   "three-layer-ffn": async () => (await import("./three-layer-ffn.ts")).default as unknown as Study,
   "hourglass-ffn": async () => (await import("./hourglass-ffn.ts")).default as unknown as Study,

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   arange,
   at,
+  bytesMade,
   bytesRead,
   cond,
   expertSum,
@@ -91,5 +92,25 @@ describe("bytesRead", () => {
       );
     expect(bytesRead(repeat(5), x, square)[1]).toBe(5 * 144);
     expect(() => bytesRead(repeat(), x, square)).toThrow("unknown number of bytes; give maxSteps");
+  });
+});
+
+describe("bytesMade", () => {
+  it("counts what each operation makes, but no views", () => {
+    expect(bytesMade((a: Tensor, b: Tensor) => matmul(a, b), x, w)).toBe(40);
+    expect(bytesMade((a: Tensor, b: Tensor) => relu(reshape(matmul(a, b), [10])), x, w)).toBe(80);
+  });
+  it("refuses control flow", () => {
+    expect(() =>
+      bytesMade(
+        (a: Tensor) =>
+          cond(
+            less(at(reshape(a, [6]), 0), 0),
+            () => relu(a),
+            () => a,
+          ),
+        x,
+      ),
+    ).toThrow("without control flow, got cond");
   });
 });

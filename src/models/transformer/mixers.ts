@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   attentionWeights,
   fourierMixer,
+  longConvolutionMixer,
   maskedFourierMixer,
   movingAverageMixer,
   multiHeadAttention,
@@ -58,6 +59,20 @@ export const mixers = {
   ),
   /** `maskedFourierMixer`: no parameters. */
   maskedFourier: kind({}, (_, { width, context }) => maskedFourierMixer({ width, positions: context })),
+  /** `longConvolutionMixer`: filters as long as the context unless there are fewer `taps`. */
+  longConvolution: kind(
+    {
+      taps: count.optional(),
+      keep: z.number().gt(0).max(1).default(1),
+      leaky: z.boolean().default(false),
+      hidden: count.default(32),
+    },
+    ({ taps, ...options }, { width, context, init }) =>
+      longConvolutionMixer({
+        ...{ width, positions: context, init, ...options },
+        ...(taps === undefined ? {} : { taps }),
+      }),
+  ),
   /** `windowFourierMixer`: no parameters. */
   windowFourier: kind({ window: count }, ({ window }, { width }) => windowFourierMixer({ width, window })),
   /** `movingAverageMixer`: no parameters. */
