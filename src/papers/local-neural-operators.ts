@@ -20,6 +20,7 @@ import {
   type Fields,
   fieldDeviation,
   fieldFigures,
+  firstTimes,
   matchBudget,
   type OperatorArm,
   type OperatorBudget,
@@ -395,12 +396,3 @@ export default paper({
     };
   },
 });
-
-/** The first states of trajectories `[trajectories, times, ...]`. */
-function firstTimes({ shape, data }: Fields, times: number): Fields {
-  const [count, all, ...rest] = shape as [number, number, ...number[]];
-  const size = data.length / (count * all);
-  const values = new Float32Array(count * times * size);
-  for (let i = 0; i < count; i++) values.set(data.subarray(i * all * size, (i * all + times) * size), i * times * size);
-  return { shape: [count, times, ...rest], data: values };
-}

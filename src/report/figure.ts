@@ -50,16 +50,25 @@ export interface Table {
   readonly rows: readonly (readonly (string | number)[])[];
 }
 
-/** Rows of grayscale pictures of one size. */
+/** Rows of pictures of one size. */
 export interface PictureGrid {
   readonly kind: "pictures";
   readonly title: string;
   readonly caption?: string;
   readonly width: number;
   readonly height: number;
+  /**
+   * `grey` by default. `map` is for signed values: 0 is transparent, 1 a line, and 2 to 255 go from blue over white to red;
+   * see `sphereMap`.
+   */
+  readonly colors?: "grey" | "map";
+  /** What stands in each column; nothing by default. */
+  readonly columns?: readonly string[];
+  /** What the first and the last colour mean, for each kind of picture; nothing by default. */
+  readonly scales?: readonly { readonly label: string; readonly low: number; readonly high: number }[];
   readonly rows: readonly {
     readonly label: string;
-    /** Pixels from 0 (black) to 255 (white), row by row. */
+    /** Pixels row by row, in grey from 0 (black) to 255 (white). */
     readonly pictures: readonly Uint8Array[];
   }[];
 }

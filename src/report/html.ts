@@ -4,7 +4,8 @@ import { drawFlame } from "./flame.ts";
 import { escapeHtml, formatNumber } from "./format.ts";
 import type { Machine } from "./machine.ts";
 import { drawBars, drawLines, type Palette, seriesOf } from "./plot.ts";
-import { encodePng } from "./png.ts";
+import { encodePng, type PngPalette } from "./png.ts";
+import { MAP } from "./sphere-map.ts";
 
 /** A page that needs no script and loads nothing; `main` is its content as HTML. */
 export const htmlDocument = ({
@@ -110,17 +111,51 @@ function table({ columns, rows }: Table): string {
 <tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n")}</tbody></table></div>`;
 }
 
-function pictures({ width, height, rows }: PictureGrid): string {
+function pictures({ width, height, rows, colors = "grey", columns: heads, scales = [] }: PictureGrid): string {
+  const palette = colors === "map" ? mapPalette() : undefined;
   const picture = (pixels: Uint8Array, label: string): string =>
-    `<img alt="${escapeHtml(label)}" src="data:image/png;base64,${Buffer.from(encodePng(pixels, width, height)).toString("base64")}">`;
+    `<img alt="${escapeHtml(label)}" src="data:image/png;base64,${Buffer.from(encodePng(pixels, width, height, palette)).toString("base64")}">`;
   // All rows share their columns, so that what stands above each other belongs together.
   const columns = Math.max(1, ...rows.map((row) => row.pictures.length));
-  return `<div class="pictures" style="--columns:${columns};--size:${Math.max(2 * width, 32)}px">${rows
+  const size = colors === "map" ? width : Math.max(2 * width, 32);
+  const head = heads
+    ? `<div></div><div class="row">${heads.map((name) => `<div class="label">${escapeHtml(name)}</div>`).join("")}</div>\n`
+    : "";
+  const scale = scales.map(
+    ({ label, low, high }) =>
+      `<li>${escapeHtml(label)} <span class="number">${formatNumber(low)}</span><span class="${colors} bar"></span><span class="number">${formatNumber(high)}</span></li>`,
+  );
+  const legend = scales.length > 0 ? `<ul class="legend scales">${scale.join("")}</ul>` : "";
+  return `<div class="pictures ${colors}" style="--columns:${columns};--size:${size}px">${head}${rows
     .map(
       ({ label, pictures: list }) =>
         `<div class="label">${escapeHtml(label)}</div><div class="row">${list.map((pixels) => picture(pixels, label)).join("")}</div>`,
     )
-    .join("\n")}</div>`;
+    .join("\n")}</div>${legend}`;
+}
+
+/** From the least value of a map over 0 to the greatest, in red, green and blue: told apart in grey by the lines of the map. */
+const MAP_STOPS = [
+  [33, 82, 152],
+  [103, 160, 208],
+  [246, 246, 244],
+  [231, 139, 96],
+  [165, 32, 38],
+] as const;
+
+/** The colours of a `map`: transparent, grey for lines, then the stops with what lies between them. */
+function mapPalette(): PngPalette {
+  const colors = new Uint8Array(768);
+  colors.set([128, 128, 128], 3 * MAP.line);
+  for (let i = MAP.first; i < 256; i++) {
+    const at = ((i - MAP.first) / (255 - MAP.first)) * (MAP_STOPS.length - 1);
+    const from = Math.min(Math.floor(at), MAP_STOPS.length - 2);
+    for (let c = 0; c < 3; c++) {
+      const [a, b] = [MAP_STOPS[from]?.[c] as number, MAP_STOPS[from + 1]?.[c] as number];
+      colors[3 * i + c] = Math.round(a + (at - from) * (b - a));
+    }
+  }
+  return { colors, opacity: Uint8Array.of(0) };
 }
 
 const STYLE = `
@@ -153,6 +188,10 @@ thead th { color: var(--soft); font-size: .78rem; border-bottom-color: var(--sof
 .pictures { display: grid; grid-template-columns: auto 1fr; gap: 4px 14px; align-items: center; }
 .pictures .row { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, var(--size))); gap: 3px; }
 .pictures img { display: block; width: 100%; image-rendering: pixelated; border-radius: 2px; }
+.pictures.map img { image-rendering: auto; }
+.pictures + .legend { margin-top: 8px; }
+.bar { display: inline-block; width: 110px; height: 10px; border-radius: 2px; margin: 0 6px; background: linear-gradient(to right, #000, #fff); }
+.map.bar { background: linear-gradient(to right, ${MAP_STOPS.map((stop) => `rgb(${stop.join(" ")})`).join(", ")}); }
 .label { font-size: .8rem; color: var(--soft); white-space: nowrap; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 6px 18px; font-size: .85rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }

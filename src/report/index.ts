@@ -24,6 +24,7 @@ export type { ClaimResult, StudyResult } from "./result.ts";
 export { type RunOptions, runFolder, runStudy } from "./run.ts";
 export { type ReportSection, renderSections, type SectionsReport } from "./sections-page.ts";
 export { signTest } from "./sign-test.ts";
+export { type SphereMapOptions, sphereMap } from "./sphere-map.ts";
 export { studentTPValue } from "./student.ts";
 export {
   type PaperFacts,

@@ -180,6 +180,32 @@ describe("renderPage", () => {
     expect(document.querySelector(".pictures")?.getAttribute("style")).toContain("--columns:2");
   });
 
+  it("draws maps in colours, with what their columns and colours mean", () => {
+    const { document } = page([
+      {
+        kind: "pictures",
+        title: "Maps",
+        width: 40,
+        height: 20,
+        colors: "map",
+        columns: ["truth", "error"],
+        scales: [{ label: "1/day", low: -2.5, high: 2.5 }],
+        rows: [{ label: "one", pictures: [new Uint8Array(800), new Uint8Array(800)] }],
+      },
+    ]);
+    const [, heads] = document.querySelectorAll(".pictures > div");
+    expect(texts(heads?.children ?? [])).toEqual(["truth", "error"]);
+    expect(document.querySelector(".pictures")?.getAttribute("style")).toContain("--columns:2;--size:40px");
+    expect(texts(document.querySelectorAll(".scales li"))).toEqual(["1/day -2.52.5"]);
+    const source = document.querySelector(".pictures img")?.getAttribute("src") as string;
+    const file = Buffer.from(source.slice("data:image/png;base64,".length), "base64");
+    const at = file.indexOf("PLTE") + 4;
+    const color = (i: number) => [...file.subarray(at + 3 * i, at + 3 * i + 3)];
+    expect(color(2)[2]).toBeGreaterThan(100 + (color(2)[0] as number));
+    expect(Math.min(...color(128))).toBeGreaterThan(230);
+    expect(color(255)[0]).toBeGreaterThan(100 + (color(255)[2] as number));
+  });
+
   it("gives a series one colour in all figures", () => {
     const { document } = page([lines, { ...bars, bars: bars.bars.map((bar) => ({ ...bar, series: "VQ" })) }]);
     const line = [...document.querySelectorAll("g[aria-label=line] path")][1]?.getAttribute("stroke");

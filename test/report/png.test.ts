@@ -58,6 +58,20 @@ describe("encodePng", () => {
     );
   });
 
+  it("holds a palette and its opacity", () => {
+    const colors = Uint8Array.from({ length: 768 }, (_, i) => i % 251);
+    const file = encodePng(Uint8Array.of(0, 255), 2, 1, { colors, opacity: Uint8Array.of(0) });
+    const [header, palette, opacity, data] = chunksOf(file);
+    expect([...(header?.data.subarray(8) ?? [])]).toEqual([8, 3, 0, 0, 0]);
+    expect([palette?.type, opacity?.type, data?.type]).toEqual(["PLTE", "tRNS", "IDAT"]);
+    expect([...(palette?.data ?? [])]).toEqual([...colors]);
+    expect([...(opacity?.data ?? [])]).toEqual([0]);
+    expect([...inflateSync(data?.data ?? Buffer.alloc(0))]).toEqual([0, 0, 255]);
+    expect(() => encodePng(Uint8Array.of(0), 1, 1, { colors: new Uint8Array(3) })).toThrow(
+      "palette of 768 numbers, got 3",
+    );
+  });
+
   it("refuses another number of pixels", () => {
     expect(() => encodePng(new Uint8Array(5), 2, 3)).toThrow("encodePng: expected 6 pixels, got 5");
   });

@@ -19,6 +19,7 @@ export {
   coarsenPairs,
   type FieldPairs,
   fieldDeviation,
+  firstTimes,
   pairCount,
   pairsInGraph,
   scaleFields,
@@ -28,3 +29,4 @@ export {
 } from "./pairs.ts";
 export { type FreeRollout, freeRollout, rolloutErrors, rowErrors, type TrainedOperator } from "./rollout.ts";
 export { type Fields, type SimulatedOptions, simulated } from "./simulated.ts";
+export { type NamedField, type SphereFiguresOptions, sphereFigure } from "./sphere-figures.ts";

@@ -57,6 +57,15 @@ export const coarsenPairs = ({ inputs, outputs }: FieldPairs, factor: number): F
   outputs: coarsen(outputs, factor),
 });
 
+/** The first states of trajectories `[trajectories, times, ...]`. */
+export function firstTimes({ shape, data }: Fields, times: number): Fields {
+  const [count, all, ...rest] = shape as [number, number, ...number[]];
+  const size = data.length / (count * all);
+  const values = new Float32Array(count * times * size);
+  for (let i = 0; i < count; i++) values.set(data.subarray(i * all * size, (i * all + times) * size), i * times * size);
+  return { shape: [count, times, ...rest], data: values };
+}
+
 /** Pairs of successive states of trajectories `[trajectories, times, channels, ...grid]`. */
 export function successivePairs({ shape, data }: Fields): FieldPairs {
   const [trajectories, times, ...rest] = shape as [number, number, ...number[]];
