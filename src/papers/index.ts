@@ -38,6 +38,7 @@ export const studies: Library["studies"] = {
   "representation-geometry": async () => (await import("./representation-geometry.ts")).default as unknown as Study,
   "transform-once": async () => (await import("./transform-once.ts")).default as unknown as Study,
   "local-neural-operators": async () => (await import("./local-neural-operators.ts")).default as unknown as Study,
+  "spherical-fno": async () => (await import("./spherical-fno.ts")).default as unknown as Study,
   "location-encoder": async () => (await import("./location-encoder.ts")).default as unknown as Study,
   "flat-sky-spectra": async () => (await import("./flat-sky-spectra.ts")).default as unknown as Study,
   spright: async () => (await import("./spright.ts")).default as unknown as Study,

@@ -27,6 +27,13 @@ export {
   somePairs,
   successivePairs,
 } from "./pairs.ts";
-export { type FreeRollout, freeRollout, rolloutErrors, rowErrors, type TrainedOperator } from "./rollout.ts";
+export {
+  type FreeRollout,
+  freeRollout,
+  rolloutErrors,
+  rolloutLoss,
+  rowErrors,
+  type TrainedOperator,
+} from "./rollout.ts";
 export { type Fields, type SimulatedOptions, simulated } from "./simulated.ts";
 export { type NamedField, type SphereFiguresOptions, sphereFigure } from "./sphere-figures.ts";

@@ -66,20 +66,26 @@ export function firstTimes({ shape, data }: Fields, times: number): Fields {
   return { shape: [count, times, ...rest], data: values };
 }
 
-/** Pairs of successive states of trajectories `[trajectories, times, channels, ...grid]`. */
-export function successivePairs({ shape, data }: Fields): FieldPairs {
-  const [trajectories, times, ...rest] = shape as [number, number, ...number[]];
-  if (times < 2) throw new RangeError(`successivePairs: expected at least 2 times, got ${times}`);
+/**
+ * Pairs of a state of trajectories `[trajectories, times, channels, ...grid]` and the next; with `ahead`, of a state and so
+ * many of the next, one after the other as channels.
+ */
+export function successivePairs({ shape, data }: Fields, { ahead = 1 }: { readonly ahead?: number } = {}): FieldPairs {
+  const [trajectories, times, channels, ...grid] = shape as [number, number, number, ...number[]];
+  if (!Number.isInteger(ahead) || ahead < 1)
+    throw new RangeError(`successivePairs: ahead must be a whole number of at least 1, got ${ahead}`);
+  if (times < ahead + 1) throw new RangeError(`successivePairs: expected at least ${ahead + 1} times, got ${times}`);
   const size = data.length / (trajectories * times);
-  const part = (from: number): Fields => {
-    const values = new Float32Array(trajectories * (times - 1) * size);
-    for (let i = 0; i < trajectories; i++) {
-      const start = (i * times + from) * size;
-      values.set(data.subarray(start, start + (times - 1) * size), i * (times - 1) * size);
+  const part = (from: number, states: number): Fields => {
+    const count = times - ahead;
+    const values = new Float32Array(trajectories * count * states * size);
+    for (let i = 0; i < trajectories * count; i++) {
+      const start = (Math.floor(i / count) * times + (i % count) + from) * size;
+      values.set(data.subarray(start, start + states * size), i * states * size);
     }
-    return { shape: [trajectories * (times - 1), ...rest], data: values };
+    return { shape: [trajectories * count, states * channels, ...grid], data: values };
   };
-  return { inputs: part(0), outputs: part(1) };
+  return { inputs: part(0, 1), outputs: part(1, ahead) };
 }
 
 /** Standard deviation of all numbers about their mean. */

@@ -1,5 +1,5 @@
 /** Operators applied to their own results. */
-import { compile, div, square, sub, sum, type Tensor, type Tree, tensor } from "../../array/index.ts";
+import { add, compile, div, split, square, sub, sum, type Tensor, type Tree, tensor } from "../../array/index.ts";
 import { type RelativeErrorOptions, relativeError } from "./losses.ts";
 import type { FieldPairs } from "./pairs.ts";
 import type { Fields } from "./simulated.ts";
@@ -44,6 +44,31 @@ export async function rolloutErrors<P extends Tree>(
     state = next;
   }
   return errors;
+}
+
+/**
+ * A loss that holds an operator's results of its own results against the truth: the mean of the relative L2 errors after
+ * 1, 2, ... steps, gradients through all of them. `x: [batch, channels, ...grid]`, targets as `successivePairs` gives them
+ * for as many states ahead. One step is the usual loss; more keep long rollouts from drifting.
+ */
+export function rolloutLoss<P extends Tree>(
+  predict: TrainedOperator<P>["predict"],
+  { sphere }: Pick<RelativeErrorOptions, "sphere"> = {},
+): (params: P, x: Tensor, target: Tensor) => Tensor {
+  return (params, x, target) => {
+    const channels = x.shape[1] as number;
+    const steps = (target.shape[1] as number) / channels;
+    if (!Number.isInteger(steps))
+      throw new RangeError(`rolloutLoss: ${target.shape[1]} channels are no whole states of ${channels}`);
+    let state = x;
+    let total: Tensor | undefined;
+    for (const wanted of split(target, { axis: 1, sizes: Array<number>(steps).fill(channels) })) {
+      state = predict(params, state);
+      const error = relativeError(state, wanted, sphere ? { sphere } : {});
+      total = total ? add(total, error) : error;
+    }
+    return div(total as Tensor, steps);
+  };
 }
 
 /** What came of a free rollout. */

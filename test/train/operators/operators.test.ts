@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { evaluate, key, mean, mul, normal, square, type Tensor, tensor } from "../../../src/array/index.ts";
+import { evaluate, key, mean, mul, normal, square, type Tensor, tensor, zeros } from "../../../src/array/index.ts";
 import { pointwise } from "../../../src/nn/index.ts";
 import { latitudesOf } from "../../../src/spectral/index.ts";
 import {
@@ -13,6 +13,7 @@ import {
   relativeError,
   ringSpectrum,
   rolloutErrors,
+  rolloutLoss,
   rowErrors,
   scaleFields,
   someFields,
@@ -122,6 +123,27 @@ describe("rolloutErrors", () => {
     [0.75, 0.75 ** 2, 0.75 ** 3].forEach((part, i) => {
       expect(errors[i]).toBeCloseTo(1 - part, 6);
     });
+  });
+});
+
+describe("rolloutLoss", () => {
+  it("is the mean error after each step, and the usual one for a single step", async () => {
+    const states = { shape: [1, 4, 1, 2], data: Float32Array.from([1, 2, 4, 8].flatMap((v) => [v, v])) };
+    const loss = rolloutLoss((_: unknown, x: Tensor) => mul(x, 1.5));
+    for (const [ahead, expected] of [
+      [1, 0.25],
+      [2, (0.25 + 1 - 0.75 ** 2) / 2],
+    ] as const) {
+      const { inputs, outputs } = successivePairs(states, { ahead });
+      expect(outputs.shape).toEqual([4 - ahead, ahead, 2]);
+      const [x, y] = [inputs, outputs].map(({ data, shape }) => tensor(data, { shape })) as [Tensor, Tensor];
+      expect(await number(loss({}, x, y))).toBeCloseTo(expected, 6);
+    }
+    const point = { w: normal(key(1), [1]), x: normal(key(2), [2, 1, 3]), y: normal(key(3), [2, 3, 3]) };
+    const scaled = rolloutLoss(({ w }: { w: Tensor }, x: Tensor) => mul(square(x), w));
+    expect(await gradientError(({ w, x, y }) => scaled({ w }, x, y), point)).toBeLessThan(1e-5);
+    expect(() => loss({}, zeros([1, 2, 2]), zeros([1, 3, 2]))).toThrow("3 channels are no whole states of 2");
+    expect(() => successivePairs(states, { ahead: 4 })).toThrow("expected at least 5 times, got 4");
   });
 });
 
