@@ -6,6 +6,7 @@ import { fileError } from "../data/files.ts";
 import { type Library, library, UnknownPaperError } from "../papers/index.ts";
 import { scales } from "../report/study.ts";
 import type { ConvertFlags } from "./convert.ts";
+import type { DigestFlags } from "./digest.ts";
 import type { EvalFlags } from "./eval.ts";
 import type { ExportFlags } from "./export.ts";
 import type { FeedRefreshFlags, FeedSearchFlags } from "./feed.ts";
@@ -350,6 +351,26 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     );
 
   addFeed(program, papers);
+
+  program
+    .command("digest")
+    .description("send the daily digest of papers by mail to those who subscribed")
+    .option("--once", "send what is due, and end")
+    .option("--daemon", "send what is due every minute, and serve the pages on which people subscribe and leave")
+    .option("--report <file>", "take a bounce or complaint as a mail server sent it; - for standard input")
+    .option(
+      "--smtp <url>",
+      "mail server, e.g. smtp://user:password@host:587 (default: $FOURWARD_SMTP, which others do not see)",
+    )
+    .option("--from <address>", "address that letters come from (default: $FOURWARD_MAIL_FROM)")
+    .option("--base <url>", "site that links in letters lead to (default: $FOURWARD_SITE)")
+    .option("--dkim <domain:selector:file>", "sign letters with the private key in this file (default: $FOURWARD_DKIM)")
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <n>", "port to listen on", port, 8025)
+    .option("--quiet", "print only what goes wrong")
+    .option("--json", "print JSON")
+    .action(async (options: DigestFlags) => (await import("./digest.ts")).digest(papers, options));
+
   return program;
 }
 

@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { Kysely, Migrator, PostgresDialect } from "kysely";
 import pg from "pg";
-import { fileError } from "../data/index.ts";
+import { fileError } from "../data/files.ts";
 import { lockFolder } from "./lock.ts";
 import { migrations } from "./migrations.ts";
 import type { FeedSchema } from "./schema.ts";

@@ -3,8 +3,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Kysely } from "kysely";
 import { z } from "zod";
-import { fileError } from "../data/index.ts";
-import { type ClaimResult, scales } from "../report/index.ts";
+import { fileError } from "../data/files.ts";
+import type { ClaimResult } from "../report/result.ts";
+import { scales } from "../report/study.ts";
 import type { FeedSchema } from "./schema.ts";
 
 /** JSON has no NaN: it reads as null. */

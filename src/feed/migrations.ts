@@ -77,4 +77,58 @@ const papers: Migration = {
   },
 };
 
-export const migrations: Readonly<Record<string, Migration>> = { "001-papers": papers };
+const subscriptions: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable("subscribers")
+      .addColumn("id", "integer", (c) => c.primaryKey().generatedAlwaysAsIdentity())
+      .addColumn("email", "text", (c) => c.notNull())
+      .addColumn("email_key", "text", (c) => c.notNull().unique())
+      .addColumn("topics", sql`text[]`, (c) => c.notNull())
+      .addColumn("hour", "integer", (c) => c.notNull())
+      .addColumn("time_zone", "text", (c) => c.notNull())
+      .addColumn("status", "text", (c) => c.notNull())
+      .addColumn("suppressed", "text")
+      .addColumn("created_at", "timestamptz", (c) => c.notNull())
+      .addColumn("confirmed_at", "timestamptz")
+      .addColumn("asked_at", "timestamptz")
+      .addColumn("next_digest_at", "timestamptz")
+      .addColumn("last_digest_at", "timestamptz")
+      .execute();
+    await db.schema.createIndex("subscribers_due").on("subscribers").column("next_digest_at").execute();
+    await db.schema
+      .createTable("tokens")
+      .addColumn("hash", "text", (c) => c.primaryKey())
+      .addColumn("subscriber_id", "integer", (c) => c.notNull().references("subscribers.id").onDelete("cascade"))
+      .addColumn("purpose", "text", (c) => c.notNull())
+      .addColumn("expires_at", "timestamptz", (c) => c.notNull())
+      .addColumn("used_at", "timestamptz")
+      .execute();
+    await db.schema
+      .createTable("outbox")
+      .addColumn("id", "integer", (c) => c.primaryKey().generatedAlwaysAsIdentity())
+      .addColumn("kind", "text", (c) => c.notNull())
+      .addColumn("subscriber_id", "integer", (c) => c.notNull().references("subscribers.id").onDelete("cascade"))
+      .addColumn("local_date", "date")
+      .addColumn("message_id", "text", (c) => c.notNull().unique())
+      .addColumn("content", "jsonb", (c) => c.notNull())
+      .addColumn("status", "text", (c) => c.notNull().defaultTo("queued"))
+      .addColumn("attempts", "integer", (c) => c.notNull().defaultTo(0))
+      .addColumn("created_at", "timestamptz", (c) => c.notNull())
+      .addColumn("due_at", "timestamptz", (c) => c.notNull())
+      .addColumn("expires_at", "timestamptz", (c) => c.notNull())
+      .addColumn("claimed_by", "text")
+      .addColumn("claimed_until", "timestamptz")
+      .addColumn("sent_at", "timestamptz")
+      .addColumn("failure", "text")
+      // Letters that ask for confirmation have no date, and nulls are not equal.
+      .addUniqueConstraint("outbox_once_a_day", ["subscriber_id", "local_date"])
+      .execute();
+    await db.schema.createIndex("outbox_due").on("outbox").columns(["status", "due_at"]).execute();
+  },
+};
+
+export const migrations: Readonly<Record<string, Migration>> = {
+  "001-papers": papers,
+  "002-subscriptions": subscriptions,
+};

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import type { CatalogueEntry, Library } from "../papers/index.ts";
 import { isImplemented } from "../papers/index.ts";
-import type { Claims } from "../report/index.ts";
+import type { Claims } from "../report/claim.ts";
 import { type Embedding, fitEmbedding } from "./embedding.ts";
 import type { FeedSchema, PaperSource } from "./schema.ts";
 

@@ -35,7 +35,8 @@ function withFeed(open: () => Promise<Feed>, tests: (feed: () => Feed) => void):
     // A new PGlite takes seconds, on a busy machine many.
   }, 240_000);
   beforeEach(async () => {
-    for (const table of ["papers", "facts", "sources"] as const) await feed.db.deleteFrom(table).execute();
+    for (const table of ["subscribers", "papers", "facts", "sources"] as const)
+      await feed.db.deleteFrom(table).execute();
   });
   afterAll(() => feed.close());
   tests(() => feed);
