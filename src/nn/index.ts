@@ -145,7 +145,6 @@ export {
   type LongConvolutionOptions,
   type LongConvolutionParams,
   longConvolutionMixer,
-  lowPassKernel,
 } from "./mixers/long-convolution.ts";
 export {
   type CacheOptions,

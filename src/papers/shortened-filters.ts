@@ -38,8 +38,8 @@ const settings: Readonly<Record<Scale, FilterSetting>> = {
   },
 };
 
-/** Shares of the taps and of the frequencies that remain. */
-export const tapShares = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32] as const;
+/** Shares of the taps and of the frequencies that remain; of the taps always the first. */
+export const tapShares = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 0] as const;
 export const keptShares = [0.75, 0.5, 0.25, 0.1, 0.05] as const;
 
 /** How filters are shortened: fewer taps; fewer frequencies of the filters; fewer of the convolution, as in the paper. */
@@ -140,7 +140,7 @@ function draw({ figure }: StudyContext, found: readonly ShortenedLosses[]): void
     kind: "lines",
     title: "Filters shortened after training",
     caption: "Test loss less that with whole filters; bars are one standard deviation over seeds.",
-    x: { label: "share of taps or frequencies that remains", log: true },
+    x: { label: "share of taps or frequencies that remains" },
     y: { label: "nats per byte" },
     series: [
       line("taps", tapShares),
@@ -159,7 +159,11 @@ function draw({ figure }: StudyContext, found: readonly ShortenedLosses[]): void
         ["convolution frequencies", keptShares],
       ] as const
     ).flatMap(([how, shares]) =>
-      shares.map((share, i) => [how, share, average(found.map((one) => one[how][i] as number)).toFixed(4)]),
+      shares.map((share, i) => [
+        how,
+        share === 0 ? "one tap" : share,
+        average(found.map((one) => one[how][i] as number)).toFixed(4),
+      ]),
     ),
   });
 }

@@ -7,6 +7,7 @@ export { type ComplexNumber, logGamma } from "./gamma.ts";
 export { dot, multiply, multiplyTransposed, parity, rank, span } from "./gf2.ts";
 export { hashedNormal } from "./hashed-normal.ts";
 export { type HarmonicPart, harmonicTable, legendreFunctions } from "./legendre.ts";
+export { lowPassKernel } from "./low-pass.ts";
 export { type MonarchForm, monarchConvolution, monarchKernel } from "./monarch.ts";
 export { fitMonarchCost, type MachineRates, type MeasuredForm, monarchCost, monarchWork } from "./monarch-cost.ts";
 export { type Bins, densityEvolutionThreshold, peel } from "./peeling.ts";

@@ -7,11 +7,9 @@ import {
   concat,
   expandDims,
   fold,
-  irfft,
   mul,
   normal,
   reshape,
-  rfft,
   slice,
   sub,
   sum,
@@ -21,31 +19,13 @@ import {
   where,
   zeros,
 } from "../../array/index.ts";
-import { fftConvolution } from "../../spectral/index.ts";
+import { fftConvolution, lowPassKernel } from "../../spectral/index.ts";
 import { checkCount, checkLast } from "../checks.ts";
 import type { Initializer } from "../initializers.ts";
 import { fanInUniform } from "../initializers.ts";
 import { type LinearParams, linear } from "../linear.ts";
 import { type ImplicitFilterParams, implicitFilter } from "./implicit-filter.ts";
 import { newPositions, type TokenMixer, visibleBefore } from "./mixer.ts";
-
-/**
- * The lowest frequencies of kernels `[..., taps]`, as taps again: of the spectrum of each kernel, continued by as many
- * zeros, the share `keep` remains, at least one frequency. What the filter then has before its first tap is dropped, so
- * it stays causal.
- */
-export function lowPassKernel(kernel: Tensor, keep: number): Tensor {
-  checkKeep("lowPassKernel", keep);
-  const taps = kernel.shape.at(-1) as number;
-  const length = 2 * taps;
-  const frequencies = Math.max(1, Math.round(keep * (taps + 1)));
-  const smooth = irfft(rfft(kernel, { length, frequencies }), { length });
-  return slice(smooth, { starts: [0], stops: [taps], axes: [-1] });
-}
-
-function checkKeep(operation: string, keep: number): void {
-  if (!(keep > 0 && keep <= 1)) throw new RangeError(`${operation}: keep is a share above 0 and up to 1, got ${keep}`);
-}
 
 export interface LongConvolutionOptions {
   /** Extent of the last axis. */
@@ -93,7 +73,8 @@ export function longConvolutionMixer(
   checkCount("longConvolutionMixer", { width, positions, taps });
   if (taps > positions)
     throw new RangeError(`longConvolutionMixer: taps must be at most the ${positions} positions, got ${taps}`);
-  checkKeep("longConvolutionMixer", keep);
+  if (!(keep > 0 && keep <= 1))
+    throw new RangeError(`longConvolutionMixer: keep is a share above 0 and up to 1, got ${keep}`);
   if (leaky && keep === 1)
     throw new RangeError("longConvolutionMixer: leaky leaves frequencies out; give keep below 1 with it");
   const filter = implicitFilter({ width, positions, ...(hidden === undefined ? {} : { hidden }) });

@@ -19,10 +19,10 @@ import {
   implicitFilter,
   type LongConvolutionParams,
   longConvolutionMixer,
-  lowPassKernel,
   parameterCount,
   writeCache,
 } from "../../../src/nn/index.ts";
+import { lowPassKernel } from "../../../src/spectral/index.ts";
 import { affine, distance, gradientError, type Matrix } from "../reference.ts";
 
 afterAll(releaseSessions);
@@ -131,26 +131,6 @@ it("with leaky sees later positions, and is not extended", async () => {
   expect(() => layer.extend(params, x, layer.cache({ batch: 2, length: 4 }), zeros([2], "int32"))).toThrow(
     "cannot be extended",
   );
-});
-
-describe("lowPassKernel", () => {
-  it("is the kernel itself where all frequencies are kept", async () => {
-    const kernel = await evaluate(normal(key(4), [3, 9]));
-    expect(distance(flat(await evaluate(lowPassKernel(kernel, 1))), flat(kernel))).toBeLessThan(1e-5);
-  });
-  it("keeps the lowest frequencies of a kernel and its zeros, term by term", async () => {
-    const taps = 6;
-    const kernel = await evaluate(normal(key(5), [taps]));
-    const n = 2 * taps;
-    // Half of the frequencies 0 to 6 are 3.5, so 4 remain: 0 to 3.
-    const expected = Array.from({ length: taps }, (_, t) => {
-      let total = 0;
-      for (let f = -3; f <= 3; f++)
-        for (let s = 0; s < taps; s++) total += Number(kernel.data[s]) * Math.cos((2 * Math.PI * f * (t - s)) / n);
-      return total / n;
-    });
-    expect(distance(flat(await evaluate(lowPassKernel(kernel, 0.5))), expected)).toBeLessThan(1e-5);
-  });
 });
 
 describe("implicitFilter", () => {
