@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import { setDefaults } from "../array/index.ts";
 import { fileError } from "../data/index.ts";
-import { loadPretrained, loadSpecialTokens } from "../models/index.ts";
+import { loadPretrained } from "../models/index.ts";
 import { type GenerateTextOptions, generateText, generateTexts, type TextModel } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
@@ -37,7 +37,7 @@ export async function generateFrom(given: string, flags: GenerateFlags): Promise
     const folder = await foundModel(given, interrupts.signal);
     const { model, params, tokenizer } = await loadPretrained(folder, { keepHalf: flags.half === true });
     if (!tokenizer) throw new Error(`generate ${given}: there is no tokenizer.json in it, which makes text of tokens`);
-    const speaking = { model, params, tokenizer, special: await loadSpecialTokens(folder, tokenizer) };
+    const speaking = { model, params, tokenizer };
     const options = {
       maxTokens: flags.tokens,
       temperature: flags.temperature,

@@ -1,7 +1,7 @@
 /** `fourward serve` */
 import { basename, resolve } from "node:path";
 import { setDefaults } from "../array/index.ts";
-import { loadPretrained, loadSpecialTokens } from "../models/index.ts";
+import { loadChatFormat, loadPretrained } from "../models/index.ts";
 import { startServer } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { listenForInterrupts } from "./interrupt.ts";
@@ -28,11 +28,11 @@ export async function serveModel(given: string, flags: ServeFlags): Promise<void
   const folder = await foundModel(given);
   const { model, params, tokenizer } = await loadPretrained(folder);
   if (!tokenizer) throw new Error(`serve ${given}: there is no tokenizer.json in it, which makes text of tokens`);
-  const special = await loadSpecialTokens(folder, tokenizer);
+  const chat = await loadChatFormat(folder);
   const name = flags.name ?? basename(resolve(folder));
   const key = flags.apiKey ?? process.env.FOURWARD_API_KEY;
   const server = await startServer(
-    { model, params, tokenizer, special },
+    { model, params, tokenizer },
     {
       name,
       host: flags.host,
@@ -40,9 +40,9 @@ export async function serveModel(given: string, flags: ServeFlags): Promise<void
       rows: flags.rows,
       queue: flags.queue,
       maxBody: flags.maxBody,
-      templateNames: special.names,
+      templateNames: chat.names,
       ...(flags.maxTokens === undefined ? {} : { maxTokens: flags.maxTokens }),
-      ...(special.chatTemplate === undefined ? {} : { chatTemplate: special.chatTemplate }),
+      ...(chat.chatTemplate === undefined ? {} : { chatTemplate: chat.chatTemplate }),
       ...(key === undefined ? {} : { apiKey: key }),
     },
   );

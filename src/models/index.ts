@@ -39,7 +39,6 @@ export {
   type SavePretrainedOptions,
   savePretrained,
 } from "./pretrained/pretrained.ts";
-export { loadSpecialTokens, type SpecialTokens } from "./pretrained/special-tokens.ts";
 export {
   type ImageScaling,
   loadVision,

@@ -5,7 +5,7 @@ import type { BatchRequest, BatchToken } from "./batch-row.ts";
 import { type Batcher, BusyError } from "./batcher.ts";
 import { ApiError, errorBody } from "./openai-errors.ts";
 import type { Form, Said } from "./openai-replies.ts";
-import { endsOf, type TextModel, TextWriter } from "./text.ts";
+import { type TextModel, TextWriter } from "./text.ts";
 
 /** A request as it is computed. */
 export interface Wanted {
@@ -75,7 +75,7 @@ export class Answer {
           ...wanted.sampling,
           prompt,
           maxTokens: limits[p] as number,
-          stopTokens: endsOf(model),
+          stopTokens: model.tokenizer.ends,
           signal: this.#abort.signal,
           ...(seed === undefined ? {} : { seed: seed + i }),
           ...(wanted.logprobs === undefined ? {} : { logprobs: wanted.logprobs }),

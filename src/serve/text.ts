@@ -1,5 +1,5 @@
 /** Text that goes on from a text. */
-import type { Decoder, DecoderParams, SpecialTokens, Tokenizer } from "../models/index.ts";
+import type { Decoder, DecoderParams, Tokenizer } from "../models/index.ts";
 import { Batcher } from "./batcher.ts";
 import { type GenerateOptions, generate } from "./generate.ts";
 
@@ -8,13 +8,7 @@ export interface TextModel {
   readonly model: Decoder;
   readonly params: DecoderParams;
   readonly tokenizer: Tokenizer;
-  /** Where texts begin and end; by default as the tokenizer says. */
-  readonly special?: Pick<SpecialTokens, "begin" | "ends">;
 }
-
-/** Tokens that end what a model says. */
-export const endsOf = ({ tokenizer, special }: Pick<TextModel, "tokenizer" | "special">): readonly number[] =>
-  special?.ends ?? tokenizer.ends;
 
 export interface GenerateTextOptions extends Omit<GenerateOptions, "stopTokens"> {
   /** Texts that end it; they are not given out. */
@@ -40,7 +34,7 @@ export async function* generateText(
   { stop = [], ...options }: GenerateTextOptions,
 ): AsyncGenerator<TextPiece, void, undefined> {
   const { start, writer } = begin(model, prompt, stop, options.maxTokens);
-  const steps = generate(model.model, model.params, [start], { ...options, stopTokens: endsOf(model) });
+  const steps = generate(model.model, model.params, [start], { ...options, stopTokens: model.tokenizer.ends });
   for await (const [token] of steps) {
     const piece = writer.push(token as number);
     if (piece) yield piece;
@@ -77,7 +71,7 @@ export async function generateTexts(
   const started = prompts.map((prompt) => begin(model, prompt, stop, options.maxTokens));
   return Promise.all(
     started.map(async ({ start, writer }, i): Promise<GeneratedText> => {
-      const request = { ...options, prompt: start, seed: seed + i, stopTokens: endsOf(model) };
+      const request = { ...options, prompt: start, seed: seed + i, stopTokens: model.tokenizer.ends };
       let text = "";
       let last: TextPiece | null = null;
       for await (const { token } of batcher.generate(request)) {
@@ -116,12 +110,9 @@ const lastPiece = (writer: TextWriter, signal: AbortSignal | undefined): TextPie
 };
 
 /** Tokens of a prompt: after the token that begins a text, where the model wants one; an empty one is that or the end of a text. */
-export function promptTokens(
-  { tokenizer, special }: Pick<TextModel, "tokenizer" | "special">,
-  prompt: string,
-): number[] {
+export function promptTokens({ tokenizer }: Pick<TextModel, "tokenizer">, prompt: string): number[] {
   const tokens = [...tokenizer.encode(prompt)];
-  const begin = special ? [special.begin ?? []].flat() : tokenizer.beginning;
+  const { beginning: begin } = tokenizer;
   if (begin.some((token, i) => tokens[i] !== token)) tokens.unshift(...begin);
   if (tokens.length > 0) return tokens;
   if (tokenizer.endOfText === null) throw new RangeError("generate: this model needs a prompt that is not empty");

@@ -17,7 +17,7 @@ const model = decoder({
 });
 const params = await evaluate(mapTree(model.init(key(0)), (x, p) => normal(key(p.length), x.shape, { std: 0.4 })));
 // Nothing ends a text, so that requests run as long as they may.
-const speaking = { model, params, tokenizer, special: { begin: null, ends: [] } };
+const speaking = { model, params, tokenizer: { ...tokenizer, ends: [] } };
 const start = (more: object = {}) =>
   startServer(speaking, { name: "tiny", host: "127.0.0.1", port: 0, rows: 4, queue: 100, ...more });
 const clientOf = ({ port }: RunningServer) =>

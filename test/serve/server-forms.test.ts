@@ -16,7 +16,7 @@ let server: RunningServer;
 let client: OpenAI;
 beforeAll(async () => {
   server = await startServer(
-    { model, params, tokenizer, special: { begin: null, ends: [] } },
+    { model, params, tokenizer: { ...tokenizer, ends: [] } },
     {
       name: "org/tiny",
       host: "127.0.0.1",

@@ -114,8 +114,8 @@ export type LoadPretrainedOptions = ReadWeightsOptions;
  */
 export async function loadPretrained(folder: string, options: LoadPretrainedOptions = {}): Promise<Pretrained> {
   if (folder.endsWith(".bin")) return loadLlama2c(folder);
-  const { architecture, config, ends, path } = await readConfig(folder);
-  const tokenizer = await folderTokenizer(folder, ends);
+  const { architecture, config, path } = await readConfig(folder);
+  const tokenizer = await folderTokenizer(folder);
   // Our own form lists its blocks, some of which have no weights.
   const blocks = architecture === own ? 0 : config.blocks.length;
   return withWeights(folder, blocks, async (file) => {
@@ -128,18 +128,11 @@ export async function loadPretrained(folder: string, options: LoadPretrainedOpti
   });
 }
 
-/** What `config.json` says, and the tokens at which texts end. */
+/** What `config.json` says. */
 async function readConfig(
   folder: string,
-): Promise<{ architecture: Architecture; config: DecoderConfig; ends: readonly number[]; path: string }> {
+): Promise<{ architecture: Architecture; config: DecoderConfig; path: string }> {
   const { fields, path } = await readFields(folder);
   const architecture = byModelType(architectures, fields, path);
-  const config = architecture.toDecoder(fields, path);
-  return { architecture, config, path, ends: endsOf(fields.eos_token_id, config.vocabulary) };
+  return { architecture, config: architecture.toDecoder(fields, path), path };
 }
-
-/** `eos_token_id` is one number or several; some files name tokens that the model does not have. */
-const endsOf = (value: unknown, vocabulary: number): readonly number[] =>
-  [value]
-    .flat()
-    .filter((id): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabulary);

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileError } from "../../data/index.ts";
+import { endsIn, type FolderTokens, readFolderTokens, withBeginning } from "./special-tokens.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 import type { TokenizerFile } from "./train.ts";
 
@@ -13,46 +14,33 @@ const pairs = [
 ] as const;
 
 /**
- * The tokenizer of a folder: `tokenizer.json`, or the vocabulary and merges of older checkpoints; what
- * `tokenizer_config.json` says of the beginning of texts holds for both. Null if there are no such files. `ends` are the
- * tokens at which texts end, where the model says so. Throws one sentence if a file is damaged.
+ * The tokenizer of a folder: `tokenizer.json`, or the vocabulary and merges of older checkpoints; with the beginning and
+ * the ends of texts that the folder's files say (see `readFolderTokens`). Null if there are no such files. Throws one
+ * sentence if a file is damaged.
  */
-export async function folderTokenizer(folder: string, ends: readonly number[] = []): Promise<Tokenizer | null> {
+export async function folderTokenizer(folder: string): Promise<Tokenizer | null> {
   const file = join(folder, "tokenizer.json");
   const pair = pairs.map((names) => names.map((name) => join(folder, name))).find((paths) => paths.every(existsSync));
   if (!existsSync(file) && !pair) return null;
-  const settings = existsSync(join(folder, "tokenizer_config.json"))
-    ? ((await readJson(join(folder, "tokenizer_config.json"))) as Settings)
-    : {};
+  const said = await readFolderTokens(folder);
   const json = existsSync(file)
     ? ((await readJson(file)) as TokenizerFile)
-    : await fromPair(pair as readonly string[] as readonly [string, string], settings);
-  return loadTokenizer(withBeginning(json, settings), { name: existsSync(file) ? file : (pair?.[0] as string), ends });
+    : await fromPair(pair as readonly string[] as readonly [string, string], said);
+  return loadTokenizer(withBeginning(json, said), {
+    name: existsSync(file) ? file : (pair?.[0] as string),
+    ends: endsIn(json, said),
+  });
 }
-
-type Named = string | { readonly content?: unknown } | null;
-interface Settings {
-  readonly add_bos_token?: unknown;
-  readonly bos_token?: Named;
-  readonly eos_token?: Named;
-  readonly unk_token?: Named;
-  readonly pad_token?: Named;
-}
-
-const nameOf = (token: Named | undefined): string | undefined => {
-  const content = typeof token === "object" ? token?.content : token;
-  return typeof content === "string" ? content : undefined;
-};
 
 async function fromPair(
   [vocabPath, mergesPath]: readonly [string, string],
-  settings: Settings,
+  { names: said }: FolderTokens,
 ): Promise<TokenizerFile> {
   const vocab = (await readJson(vocabPath)) as { readonly [token: string]: number };
   const lines = (await readText(mergesPath)).split("\n").map((line) => line.replace(/\r$/, ""));
   const merges = lines.filter((line) => line !== "" && !line.startsWith("#version"));
-  const { bos_token, eos_token, unk_token, pad_token } = settings;
-  const special = [bos_token, eos_token, unk_token, pad_token].map(nameOf);
+  const { bos_token, eos_token, unk_token, pad_token } = said;
+  const special = [bos_token, eos_token, unk_token, pad_token];
   const names = new Set([...special, "<|endoftext|>", "<s>", "</s>", "<pad>", "<unk>"]);
   return {
     added_tokens: [...names].flatMap((content) =>
@@ -65,25 +53,6 @@ async function fromPair(
     post_processor: null,
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: { type: "BPE", vocab, merges },
-  };
-}
-
-/** What stands before a text is part of the tokenizer itself where the settings ask for it. */
-function withBeginning(json: TokenizerFile, { add_bos_token, bos_token }: Settings): TokenizerFile {
-  const name = nameOf(bos_token);
-  if (add_bos_token === false) return { ...json, post_processor: null };
-  if (add_bos_token !== true || name === undefined || typeof json !== "object" || json === null) return json;
-  const added = Array.isArray(json.added_tokens) ? json.added_tokens : [];
-  const id = added.find((token) => token?.content === name)?.id ?? json.model?.vocab?.[name];
-  if (typeof id !== "number") return json;
-  return {
-    ...json,
-    post_processor: {
-      type: "TemplateProcessing",
-      single: [{ SpecialToken: { id: name, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
-      pair: [],
-      special_tokens: { [name]: { id: name, ids: [id], tokens: [name] } },
-    },
   };
 }
 

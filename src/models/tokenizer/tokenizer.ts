@@ -5,6 +5,7 @@ import { fileError } from "../../data/index.ts";
 import { show } from "../safetensors-header.ts";
 import { byteCharacters, bytesOfToken, wordsOf } from "./byte-level.ts";
 import { checkExpressions } from "./expressions.ts";
+import { beginningOf } from "./special-tokens.ts";
 import { END_OF_TEXT, type TokenizerFile } from "./train.ts";
 
 /** Text as numbers, and back. */
@@ -50,13 +51,15 @@ export async function loadTokenizer(
     const highest = highestOf([...numbersIn(tokens), ...ids.values()]);
     const ending = endings.find((each) => ids.has(each) || Object.hasOwn(tokens, each));
     const usual = ending === undefined ? [] : [ids.get(ending) ?? (tokens[ending] as number)];
-    const all = [...new Set(ends.length > 0 ? ends : usual)];
+    // Some files name tokens that the model does not have.
+    const known = ends.filter((end) => end <= highest);
+    const all = [...new Set(known.length > 0 ? known : usual)];
     return {
       json,
       vocabularySize: highest + 1,
       endOfText: all[0] ?? null,
       ends: all,
-      beginning: beginningOf(json.post_processor),
+      beginning: beginningOf(json),
       ...(isByteLevel(json) ? byteLevelCodec(json) : libraryCodec(json)),
     };
   } catch (error) {
@@ -95,23 +98,6 @@ function highestOf(numbers: readonly number[]): number {
     if (number > highest) highest = number;
   }
   return highest;
-}
-
-/** The special tokens that a post-processor puts before a text. */
-function beginningOf(processor: unknown): readonly number[] {
-  type Piece = { readonly SpecialToken?: { readonly id: string }; readonly Sequence?: unknown };
-  const { type, processors, single, special_tokens } = (processor ?? {}) as {
-    readonly type?: string;
-    readonly processors?: readonly unknown[];
-    readonly single?: readonly Piece[];
-    readonly special_tokens?: { readonly [name: string]: { readonly ids: readonly number[] } };
-  };
-  if (type === "Sequence") return (processors ?? []).flatMap(beginningOf);
-  if (type !== "TemplateProcessing" || !Array.isArray(single)) return [];
-  const text = single.findIndex((piece) => piece.Sequence !== undefined);
-  return single
-    .slice(0, Math.max(0, text))
-    .flatMap(({ SpecialToken }: Piece) => special_tokens?.[SpecialToken?.id ?? ""]?.ids ?? []);
 }
 
 const numbersIn = (vocab: object): number[] =>
