@@ -76,10 +76,6 @@ export async function randomWeights<P extends Tree>(model: { init(key: Key): P }
 export const translationTimes = ({ read, token }: DecodeTime, length: number): readonly number[] =>
   read.map((ms, i) => ms + length * (token[i] as number));
 
-/** How many times as quick the second list is, round by round. */
-export const timesAsQuick = (slow: readonly number[], quick: readonly number[]): readonly number[] =>
-  slow.map((ms, i) => ms / (quick[i] as number));
-
 /** The table of these times. */
 export const decodeTimesTable = (
   title: string,

@@ -26,6 +26,7 @@ import {
   type Scale,
   SkippedError,
   type StudyContext,
+  speedMeasurement,
   timeInTurn,
   withStd,
 } from "../report/index.ts";
@@ -125,7 +126,7 @@ const budgets: Readonly<Record<Scale, Budget>> = {
     rates: [5e-3, 1e-2, 2e-2],
     harden: 300,
     timed,
-    calls: 20,
+    calls: 9,
   },
   full: {
     settings,
@@ -135,7 +136,7 @@ const budgets: Readonly<Record<Scale, Budget>> = {
     rates: [3e-4, 1e-3, 3e-3],
     harden: 3,
     timed,
-    calls: 20,
+    calls: 9,
   },
 };
 const BATCH = 256;
@@ -395,9 +396,9 @@ function draw({ figure, scale }: StudyContext, set: ImageSetName, { rates, train
   });
 }
 
-/** How often faster than the dense layer the deepest tree is, in each round. */
+/** How often faster than the dense layer the deepest tree is. */
 const speedup = ({ depths }: Timed, { dense, ...trees }: Times): Measurement =>
-  measured((dense as readonly number[]).map((ms, i) => ms / (trees[String(depths.at(-1))]?.[i] as number)));
+  speedMeasurement(dense as readonly number[], trees[String(depths.at(-1))] as readonly number[]);
 
 function drawTimes(
   { figure }: StudyContext,

@@ -241,7 +241,7 @@ export default paper({
     } finally {
       text.close();
     }
-    const times = await fusionTimes(context, { ...timed, calls, rounds: 5 });
+    const times = await fusionTimes(context, { ...timed, calls });
     draw(context, outcomes);
     context.figure(fusionTimesTable(times));
     context.note(
@@ -288,8 +288,8 @@ export default paper({
         threes.map((windows) => windows.at(-2)?.rise ?? Number.NaN),
       ),
       recovered: measured(outcomes.map(({ gap }) => 100 * (1 - gap.fusedHealed / gap.fused))),
-      faster: measured(fusionGain(most[0] as (typeof most)[number])),
-      wide: measured(fusionGain(most.at(-1) as (typeof most)[number])),
+      faster: fusionGain(most[0] as (typeof most)[number]),
+      wide: fusionGain(most.at(-1) as (typeof most)[number]),
     };
   },
 });

@@ -4,10 +4,10 @@ import type { Layer } from "../nn/index.ts";
 import {
   type Figure,
   type Measurement,
-  measured,
   median,
   type Scale,
   type StudyContext,
+  speedMeasurement,
   timeInTurn,
 } from "../report/index.ts";
 
@@ -95,8 +95,8 @@ const timings: Readonly<
   Record<Scale, Omit<FfnTimesOptions<never>, "layers" | "width"> & { widths: readonly number[] }>
 > = {
   smoke: { widths: [32], tokens: [1, 16], rounds: 2, work: 32 },
-  small: { widths: [1024, 2048], tokens: [1, 16, 128, 1024], rounds: 5, work: 256 },
-  full: { widths: [512, 1024, 1536, 2048, 4096], tokens: [1, 16, 128, 1024, 2048], rounds: 7, work: 2048 },
+  small: { widths: [1024, 2048], tokens: [1, 16, 128, 1024], rounds: 11, work: 128 },
+  full: { widths: [512, 1024, 1536, 2048, 4096], tokens: [1, 16, 128, 1024, 2048], rounds: 11, work: 2048 },
 };
 
 /** Which times are compared, at the largest width. */
@@ -126,6 +126,6 @@ export async function ffnSpeeds<L extends { readonly dense: Layer<Tree> }>(
   return ({ slow, quick, tokens }) => {
     const count = rest.tokens.at(tokens === "most" ? -1 : 0);
     const found = all.find((one) => one.width === widths.at(-1) && one.tokens === count) as FfnTimes<Name>[number];
-    return measured(found.times[slow].map((ms, i) => ms / (found.times[quick][i] as number)));
+    return speedMeasurement(found.times[slow], found.times[quick]);
   };
 }

@@ -22,6 +22,7 @@ import {
   paper,
   type Scale,
   type StudyContext,
+  speedMeasurement,
   timeInTurn,
   withStd,
 } from "../report/index.ts";
@@ -68,7 +69,7 @@ const sizes: Readonly<Record<Scale, Sizes>> = {
     model: { width: 64, heads: 2, depth: 1 },
   },
   small: {
-    ...{ tokens: 8192, windows: 16, steps: 30, rate: 5e-4, calls: 15, timed },
+    ...{ tokens: 8192, windows: 16, steps: 30, rate: 5e-4, calls: 7, timed },
     model: { width: 768, heads: 12, depth: 4 },
   },
   full: {
@@ -278,9 +279,6 @@ async function timeModel(context: StudyContext) {
   return { times, smaller: 1 - split.weights / dense.weights };
 }
 
-const ratios = (slow: readonly number[], fast: readonly number[]): number[] =>
-  slow.map((ms, i) => ms / (fast[i] as number));
-
 function draw(
   context: StudyContext,
   { dense, outcomes }: Results,
@@ -351,8 +349,8 @@ function draw(
     columns: ["rows at once", "width", "hidden units", "dense", "50 % of the weights", "ratio", "35.4 %", "ratio"],
     rows: layers.map(({ width, hidden, rows, times }) => [
       ...[rows, width, hidden],
-      ...[median(times.dense), median(times.half), average(ratios(times.dense, times.half))].map((v) => short(v)),
-      ...[median(times.published), average(ratios(times.dense, times.published))].map((v) => short(v)),
+      ...[median(times.dense), median(times.half), speedMeasurement(times.dense, times.half).mean].map((v) => short(v)),
+      ...[median(times.published), speedMeasurement(times.dense, times.published).mean].map((v) => short(v)),
     ]),
   });
   const { width, depth } = sizes[context.scale].model;
@@ -365,7 +363,7 @@ function draw(
       [
         short(median(whole.times.dense)),
         short(median(whole.times.split)),
-        short(average(ratios(whole.times.dense, whole.times.split))),
+        short(speedMeasurement(whole.times.dense, whole.times.split).mean),
         short(100 * whole.smaller),
       ],
     ],
@@ -480,8 +478,8 @@ export default paper({
     const rounded = (name: Rounding) => outcomes.map((o) => o.rounded[name].loss);
     const least = layers
       .filter(({ rows }) => rows === 1)
-      .map(({ times }) => ratios(times.dense, times.half))
-      .reduce((a, b) => (average(b) < average(a) ? b : a));
+      .map(({ times }) => speedMeasurement(times.dense, times.half))
+      .reduce((a, b) => (b.mean < a.mean ? b : a));
     context.note(
       "Each seed calibrates on a part of the training text of its own. Factors know what layers read (our addition), except where they are called plain.",
     );
@@ -500,8 +498,8 @@ export default paper({
       kept: measured(
         outcomes.map((o) => (100 * o.tuned["heaviest by mean"].accuracy) / Math.max(dense.accuracy, 1e-12)),
       ),
-      layer: measured(least),
-      model: measured(ratios(whole.times.dense, whole.times.split)),
+      layer: least,
+      model: speedMeasurement(whole.times.dense, whole.times.split),
     };
   },
 });

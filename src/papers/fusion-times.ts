@@ -1,7 +1,14 @@
 /** Times of feed-forward sublayers in a row and of the one wide sublayer that computes their sum. */
 import { add, compile, evaluate, key, normal, type Tensor } from "../array/index.ts";
 import { gatedFfn, rmsNorm } from "../nn/index.ts";
-import { median, type StudyContext, type Table, timeInTurn } from "../report/index.ts";
+import {
+  type Measurement,
+  median,
+  type StudyContext,
+  speedMeasurement,
+  type Table,
+  timeInTurn,
+} from "../report/index.ts";
 
 /** Milliseconds a round, for one token. */
 export interface FusionTime {
@@ -30,12 +37,10 @@ export async function fusionTimes(
     widths,
     lengths,
     calls,
-    rounds,
   }: {
     readonly widths: readonly number[];
     readonly lengths: readonly number[];
     readonly calls: number;
-    readonly rounds: number;
   },
 ): Promise<readonly FusionTime[]> {
   const all: FusionTime[] = [];
@@ -53,7 +58,7 @@ export async function fusionTimes(
           const run = compile(apply);
           functions[name] = () => run(weights, x);
         }
-      return timeInTurn(functions, { calls, rounds, signal });
+      return timeInTurn(functions, { calls, signal });
     });
     all.push(
       ...lengths.map((layers) => ({
@@ -65,9 +70,8 @@ export async function fusionTimes(
   return all;
 }
 
-/** How many times as fast the fused layer is, round by round. */
-export const fusionGain = ({ inRow, fused }: FusionTime): readonly number[] =>
-  inRow.map((ms, i) => ms / (fused[i] as number));
+/** How many times as fast the fused layer is. */
+export const fusionGain = ({ inRow, fused }: FusionTime): Measurement => speedMeasurement(inRow, fused);
 
 /** The table of these times. */
 export const fusionTimesTable = (times: readonly FusionTime[]): Table => ({

@@ -41,7 +41,7 @@ export const fusionSizes: Readonly<Record<Scale, FusionSizes>> = {
   small: {
     ...{ depth: 12, from: 6, rate: 6e-3, steps: 50, healing: 2e-3, windows: 64, tokens: 2048 },
     lengths: [2, 3, 4, 5, 6],
-    ...{ timed: { widths: [256, 512, 1024], lengths: [2, 4, 6] }, calls: 31 },
+    ...{ timed: { widths: [256, 512, 1024], lengths: [2, 4, 6] }, calls: 15 },
   },
   full: {
     ...{ depth: 24, from: 12, rate: 1e-3, steps: 1000, healing: 3e-4, windows: 256, tokens: 32_768 },

@@ -1,7 +1,7 @@
 /** Models with grouped queries of paper 19: dense ones, and structured ones with half of the attention and of the rank. */
 import { compile, evaluate, fold, key, mapTree, normal, type Tensor, tensor, zeros } from "../array/index.ts";
 import { type DecoderConfig, decoder, type FfnConfig, type Sublayer } from "../models/index.ts";
-import { type Measurement, measured, type StudyContext, timeInTurn } from "../report/index.ts";
+import { type Measurement, type StudyContext, speedMeasurement, timeInTurn } from "../report/index.ts";
 
 /** Feed-forward layers of low rank, whose rank is a share of the width. */
 export const lowRank = (width: number, share: number, hidden = 4 * width): FfnConfig => ({
@@ -94,5 +94,5 @@ export async function generationSpeed(
       { calls, signal: context.signal },
     ),
   );
-  return measured(times.dense.map((ms, i) => ms / (times.structured[i] as number)));
+  return speedMeasurement(times.dense, times.structured);
 }

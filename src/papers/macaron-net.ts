@@ -4,12 +4,12 @@ import { type DecoderConfig, decoder, type FfnConfig, type Sublayer } from "../m
 import { parameterCount } from "../nn/index.ts";
 import {
   exactly,
-  measured,
   type Point,
   pairedMeasurement,
   paper,
   type Scale,
   type StudyContext,
+  speedMeasurement,
 } from "../report/index.ts";
 import {
   attraction,
@@ -319,7 +319,7 @@ export default paper({
       halves: below("full steps"),
       around: below("both after attention"),
       deeper: below("one block more"),
-      time: measured(times.Macaron.map((ms, i) => ms / (times.plain[i] as number))),
+      time: speedMeasurement(times.Macaron, times.plain),
     };
   },
 });

@@ -8,8 +8,16 @@ import {
   vowelRestoration,
 } from "../data/index.ts";
 import { type EncoderDecoder, encoderDecoder } from "../models/index.ts";
-import { exactly, measured, pairedMeasurement, paper, type Scale, type StudyContext } from "../report/index.ts";
-import { decodeTimes, decodeTimesTable, timesAsQuick, translationTimes } from "./decode-times.ts";
+import {
+  exactly,
+  measured,
+  pairedMeasurement,
+  paper,
+  type Scale,
+  type StudyContext,
+  speedMeasurement,
+} from "../report/index.ts";
+import { decodeTimes, decodeTimesTable, translationTimes } from "./decode-times.ts";
 import {
   type Arm,
   armNames,
@@ -64,8 +72,8 @@ const budgets: Readonly<Record<Scale, Budget>> = {
     validation: 512,
     test: 1024,
     timed: big,
-    rounds: 5,
-    calls: 3,
+    rounds: 7,
+    calls: 2,
   },
   full: {
     tasks: {
@@ -79,8 +87,8 @@ const budgets: Readonly<Record<Scale, Budget>> = {
     validation: 2048,
     test: 4096,
     timed: big,
-    rounds: 5,
-    calls: 20,
+    rounds: 11,
+    calls: 9,
   },
 };
 
@@ -271,11 +279,12 @@ export default paper({
       wideSlim: pairedMeasurement(bleus("One Wide"), bleus("SharedEncNoDec")),
       control: pairedMeasurement(losses("NoEncSharedDec"), losses("SharedEncNoDec")),
       alike: measured((likeness ?? []).map(({ cka }, s) => cka / (usual?.[s]?.cka ?? Number.NaN))),
-      token: measured(timesAsQuick(large.baseline.token, large["One Wide"].token)),
-      translation: measured(
-        timesAsQuick(translationTimes(large.baseline, TIMED_LENGTH), translationTimes(large["One Wide"], TIMED_LENGTH)),
+      token: speedMeasurement(large.baseline.token, large["One Wide"].token),
+      translation: speedMeasurement(
+        translationTimes(large.baseline, TIMED_LENGTH),
+        translationTimes(large["One Wide"], TIMED_LENGTH),
       ),
-      smallToken: measured(timesAsQuick(small.baseline.token, small["One Wide"].token)),
+      smallToken: speedMeasurement(small.baseline.token, small["One Wide"].token),
     };
   },
 });

@@ -208,7 +208,7 @@ export default paper({
   async run(context) {
     const results = await sliceAll(context);
     const { timed, calls } = sliceSizes[context.scale];
-    const times = await slicedTimes(context, timed, { shares: TIMED, calls, rounds: 5 });
+    const times = await slicedTimes(context, timed, { shares: TIMED, calls });
     draw(context, results);
     context.figure(slicedTimesTable(times));
     const { whole, cut, difference } = results;
@@ -233,9 +233,7 @@ export default paper({
       ),
       components: pairedMeasurement(lossOf("pca"), lossOf("random")),
       axes: pairedMeasurement(lossOf("random"), lossOf("none")),
-      faster: measured(
-        timesAsFast(times.find(({ share, tokens }) => share === 0.3 && tokens === 1) as (typeof times)[number]),
-      ),
+      faster: timesAsFast(times.find(({ share, tokens }) => share === 0.3 && tokens === 1) as (typeof times)[number]),
     };
   },
 });

@@ -46,7 +46,7 @@ export const sliceSizes: Readonly<Record<Scale, SliceSizes>> = {
   },
   small: {
     shares: [0.1, 0.2, 0.3, 0.4, 0.6],
-    ...{ tokens: 4096, windows: 16, calls: 7 },
+    ...{ tokens: 4096, windows: 16, calls: 3 },
     timed: [
       { ...large, tokens: 1 },
       { ...large, tokens: 64 },
@@ -54,7 +54,7 @@ export const sliceSizes: Readonly<Record<Scale, SliceSizes>> = {
   },
   full: {
     shares: [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8],
-    ...{ tokens: 65_536, windows: 256, calls: 51 },
+    ...{ tokens: 65_536, windows: 256, calls: 21 },
     timed: [
       { ...large, tokens: 1 },
       { ...large, tokens: 256 },

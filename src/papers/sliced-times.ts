@@ -2,7 +2,14 @@
 import { compile, type Tensor, zeros } from "../array/index.ts";
 import { type DecoderConfig, type DecoderParams, decoder, type Sublayer } from "../models/index.ts";
 import { parameterCount } from "../nn/index.ts";
-import { median, type StudyContext, type Table, timeInTurn } from "../report/index.ts";
+import {
+  type Measurement,
+  median,
+  type StudyContext,
+  speedMeasurement,
+  type Table,
+  timeInTurn,
+} from "../report/index.ts";
 import { randomWeights } from "./decode-times.ts";
 
 /** A model that is timed. */
@@ -45,7 +52,7 @@ const weightsOf = (config: DecoderConfig, params: DecoderParams): number =>
 export async function slicedTimes(
   { remember, signal, progress }: Pick<StudyContext, "remember" | "signal" | "progress">,
   shapes: readonly TimedShape[],
-  { shares, calls, rounds }: { readonly shares: readonly number[]; readonly calls: number; readonly rounds: number },
+  { shares, calls }: { readonly shares: readonly number[]; readonly calls: number },
 ): Promise<readonly SlicedTime[]> {
   const all: SlicedTime[] = [];
   for (const [i, shape] of shapes.entries()) {
@@ -65,7 +72,6 @@ export async function slicedTimes(
       );
       const times = await timeInTurn(Object.fromEntries(prepared.map(({ share, call }) => [String(share), call])), {
         calls,
-        rounds,
         signal,
       });
       const [whole, ...sliced] = prepared as [(typeof prepared)[0], ...typeof prepared];
@@ -79,9 +85,8 @@ export async function slicedTimes(
   return all;
 }
 
-/** How many times as fast a sliced model is, round by round. */
-export const timesAsFast = ({ whole, sliced }: SlicedTime): readonly number[] =>
-  whole.map((ms, i) => ms / (sliced[i] as number));
+/** How many times as fast a sliced model is. */
+export const timesAsFast = ({ whole, sliced }: SlicedTime): Measurement => speedMeasurement(whole, sliced);
 
 /** The table of these times. */
 export const slicedTimesTable = (times: readonly SlicedTime[]): Table => ({

@@ -1,5 +1,5 @@
 /** Paper 27: sparse Walsh-Hadamard transforms from few samples, with and without noise, beside the full transform. */
-import { exactly, fitPowerLaw, measured, paper, spread } from "../report/index.ts";
+import { exactly, fitPowerLaw, measured, paper, speedMeasurement, spread } from "../report/index.ts";
 import { findsGraph, type Shares, tryOften } from "./sparse-signals.ts";
 import {
   byNoise,
@@ -159,7 +159,7 @@ export default paper({
           ),
         ),
       ),
-      speed: measured(last.full.map((ms, round) => ms / (last.sparse[round] as number))),
+      speed: speedMeasurement(last.full, last.sparse),
       noise: spread(strongest.outcomes, ({ distinct }) => (100 * distinct) / 2 ** noisy.bits),
       noiseFound: spread(strongest.outcomes, ({ found }) => 100 * found),
       graphs: measured(await graphShares(true)),

@@ -2,7 +2,7 @@
 import { compile, evaluate, key, type Tensor, tensor } from "../array/index.ts";
 import { type DecoderConfig, decoder, type Sublayer } from "../models/index.ts";
 import { parameterCount } from "../nn/index.ts";
-import { exactly, measured, pairedMeasurement, paper, type Scale, type StudyContext } from "../report/index.ts";
+import { exactly, pairedMeasurement, paper, type Scale, type StudyContext, speedMeasurement } from "../report/index.ts";
 import { deepenFfns } from "../surgery/index.ts";
 import {
   compareLanguageModels,
@@ -243,7 +243,7 @@ export default paper({
       fewer: exactly(bodyOf(configs[three]) / bodyOf(configs["two layers"])),
       train: difference(three, "two layers", "train"),
       test: difference(three, "two layers"),
-      faster: measured(times["two layers"].map((ms, i) => ms / (times[three][i] as number))),
+      faster: speedMeasurement(times["two layers"], times[three]),
       one: difference("one layer", "two layers"),
       none: difference("no feed-forward", "one layer"),
       attention: difference("no feed-forward, wider", "two layers"),

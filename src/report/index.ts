@@ -38,4 +38,4 @@ export {
   scales,
 } from "./study.ts";
 export { average, meanText, measured, withoutSpread, withStd } from "./summary.ts";
-export { median, type TimingOptions, timeInTurn } from "./timing.ts";
+export { median, speedMeasurement, type TimingOptions, timeInTurn } from "./timing.ts";

@@ -241,6 +241,7 @@ export async function operatorTimes<K extends string>(
   });
   return timeInTurn(Object.fromEntries(await Promise.all(runs)) as { readonly [P in K]: () => unknown }, {
     calls,
+    rounds: 5,
     ...(signal ? { signal } : {}),
   });
 }
