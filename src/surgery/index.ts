@@ -72,3 +72,12 @@ export {
   sliceStream,
 } from "./slice.ts";
 export type { Place } from "./sublayers.ts";
+export {
+  type ExpertMeasure,
+  expertMeasures,
+  expertsGive,
+  type RouterLoss,
+  routerLosses,
+  type TeachRouterOptions,
+  teachRouter,
+} from "./teach-router.ts";

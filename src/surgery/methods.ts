@@ -16,6 +16,7 @@ import { moefy, splitKinds } from "./moefication.ts";
 import { quantizeFfns } from "./quantize.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
 import { rotations, sliceStream } from "./slice.ts";
+import { expertMeasures, routerLosses } from "./teach-router.ts";
 
 export interface ConversionContext {
   /** Text that says what the model does with real input, for methods that ask. */
@@ -77,12 +78,14 @@ export const conversions: { readonly [name: string]: Method } = {
   moefication: method(
     "ReLU layers cut into experts, of which a router chooses some for each token",
     {
-      experts: count.default(32),
-      active: count.default(8),
+      experts: count.default(64),
+      active: count.default(16),
       split: z.enum(splitKinds).default("parameters"),
       router: z.enum(["mlp", "similarity", "truth"]).default("mlp"),
       tokens: count.default(16_384),
       epochs: count.default(10),
+      loss: z.enum(routerLosses).default("shares"),
+      measure: z.enum(expertMeasures).default("contribution"),
       seed: z.int().min(0).default(0),
     },
     async ({ config, params }, options, context) => {

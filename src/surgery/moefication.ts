@@ -1,35 +1,21 @@
 /** MoEfication: trained dense feed-forward layers cut into experts, with routers that know which ones a token needs. */
 import {
-  abs,
   add,
   cast,
   compile,
   div,
   evaluate,
-  exp,
   greater,
   key,
-  log1p,
   matmul,
-  max,
-  maximum,
   mean,
-  mul,
-  neg,
-  relu,
-  reshape,
-  sub,
-  sum,
   type Tensor,
   type Tree,
-  take,
-  takeAlong,
   tensor,
 } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { type Decoder, type DecoderConfig, type DecoderParams, decoder, type Sublayer } from "../models/index.ts";
 import {
-  bestExperts,
   expertScores,
   initRouter,
   type MoefiedFfnParams,
@@ -38,11 +24,11 @@ import {
   type UnitRouterParams,
   unitSums,
 } from "../nn/index.ts";
-import { adamW, fit, indexBatches } from "../train/index.ts";
-import { recordFfnInputs } from "./calibrate.ts";
+import { type RecordedInputs, recordFfnInputs } from "./calibrate.ts";
 import type { ConfiguredDecoder } from "./deepen.ts";
 import { type BlockParams, cutIntoExperts, unitKeys } from "./experts.ts";
 import { balancedKMeans, coactivationGroups, type Groups, meansOf, randomGroups } from "./groups.ts";
+import { capturedShare, type ExpertMeasure, heldOutRows, type RouterLoss, teachRouter } from "./teach-router.ts";
 
 /** How hidden units are put into groups: by nearness of their keys, by being active together, or by chance. */
 export const splitKinds = ["parameters", "coactivation", "random"] as const;
@@ -61,8 +47,14 @@ export interface MoefyOptions {
   readonly text: TokenFile;
   /** Tokens of it that are used; 16,384 by default. */
   readonly tokens?: number;
+  /** What `recordFfnInputs` gave for this model, which is recorded anew without it; `text` and `tokens` are not read then. */
+  readonly recorded?: readonly RecordedInputs[];
   /** Passes of a router over the recorded tokens; 10 by default. */
   readonly epochs?: number;
+  /** What a network is taught, see `routerLosses`; `shares` by default, while the source has `binary`. */
+  readonly loss?: RouterLoss;
+  /** What an expert is taken to give for a token, see `expertMeasures`; `contribution` by default, the source has `activation`. */
+  readonly measure?: ExpertMeasure;
   readonly seed?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly stage: string }) => void;
@@ -84,9 +76,6 @@ export interface Moefied extends ConfiguredDecoder {
   readonly layers: readonly MoefiedLayer[];
 }
 
-/** Of ten recorded tokens, one is kept from the routers for the figures. */
-const HELD_OUT = 10;
-
 /**
  * Turns every dense ReLU feed-forward sublayer into one of experts: its hidden units in equal groups, of which a router
  * chooses some for each token. The units and all other parameters stay as they are: with all experts active, so does what
@@ -98,14 +87,19 @@ export async function moefy(model: Decoder, params: DecoderParams, options: Moef
   const { experts, active, text, tokens = 16_384, signal, onProgress } = options;
   const places = denseSublayers(model.config.blocks, experts, active);
   onProgress?.({ done: 0, total: places.length, stage: "recording what the layers read" });
-  const recorded = await recordFfnInputs(model, params, text, { tokens, ...(signal ? { signal } : {}) });
+  const recorded =
+    options.recorded ?? (await recordFfnInputs(model, params, text, { tokens, ...(signal ? { signal } : {}) }));
   const blocks: Record<string, { norm?: Tree; layer?: Tree }>[] = params.blocks.map((block) => ({ ...block }));
   const layers: MoefiedLayer[] = [];
   for (const [i, { block, name }] of places.entries()) {
     signal?.throwIfAborted();
     onProgress?.({ done: i, total: places.length, stage: `block ${block}, ${name}` });
     const own = blocks[block] as Record<string, { norm?: Tree; layer?: Tree }>;
-    const rows = recorded.find((each) => each.block === block && each.name === name)?.rows as Float32Array;
+    const rows = recorded.find((each) => each.block === block && each.name === name)?.rows;
+    if (!rows || rows.length === 0 || rows.length % model.config.width !== 0)
+      throw new RangeError(
+        `moefy: expected recorded to hold rows of ${model.config.width} numbers for blocks[${block}].${name}, as recordFfnInputs gives for this model`,
+      );
     const { layer, figures } = await moefyLayer(own[name]?.layer as BlockParams, rows, model.config.width, options);
     own[name] = { ...own[name], layer };
     layers.push({ block, name, ...figures });
@@ -164,7 +158,9 @@ async function moefyLayer(dense: BlockParams, rows: Float32Array, width: number,
     ...(await evaluate(initRouter(router, key(seed), experts, width))),
     ...(router === "truth" ? {} : { centres }),
   };
-  const learned = router === "mlp" ? await trainRouter(start, stacked, inputs, options) : start;
+  const { loss = "shares", measure = "contribution", epochs = 10, signal } = options;
+  const teaching = { loss, measure, epochs, seed, ...(signal ? { signal } : {}) };
+  const learned = router === "mlp" ? await teachRouter(start, stacked, inputs, teaching) : start;
   const figures = await figuresOf(router, learned, stacked, inputs, active);
   const layer: MoefiedFfnParams = { ...stacked, router: learned };
   return { layer, figures };
@@ -188,78 +184,6 @@ async function groupsOf(
     return matmul(isActive, isActive, { transposeA: true });
   })(inputs, dense);
   return coactivationGroups(together.data as Float32Array, experts);
-}
-
-/** Rows of a training batch, and the number of the first row that is held out. */
-const ROUTER_BATCH = 512;
-const trainRows = (inputs: Tensor): number => Math.floor(((inputs.shape[0] as number) * (HELD_OUT - 1)) / HELD_OUT);
-
-/** The rows that routers do not learn from. */
-const heldOutRows = async (inputs: Tensor): Promise<Tensor> => {
-  const first = trainRows(inputs);
-  const held = Int32Array.from({ length: (inputs.shape[0] as number) - first }, (_, i) => first + i);
-  return evaluate(take(inputs, tensor(held)));
-};
-
-/** What the units of the `active` experts of highest score give, of what all give: sums and scores `[rows, experts]`. */
-const capturedShare = (sums: Tensor, scores: Tensor, active: number): Tensor => {
-  const chosen = takeAlong(sums, bestExperts(scores, active), { axis: -1 });
-  return div(sum(chosen), maximum(sum(sums), 1e-12));
-};
-
-/** Share of the experts with which routers are compared after each epoch, as in the source's code. */
-const SELECTION_SHARE = 0.2;
-
-/**
- * Teaches a router what each expert gives, as a share of the most that any gives: binary cross-entropy, Adam. Of its
- * states after each epoch, and the one before, the best on the rows that are held out is kept: what lowers the loss can
- * still change the order of the experts for the worse.
- */
-async function trainRouter(
-  start: UnitRouterParams,
-  groups: UnitGroups,
-  inputs: Tensor,
-  { experts, epochs = 10, seed = 0, signal }: MoefyOptions,
-): Promise<UnitRouterParams> {
-  const count = trainRows(inputs);
-  const batch = Math.min(ROUTER_BATCH, count);
-  const stepsPerEpoch = Math.max(1, Math.floor(count / batch));
-  // The most that an expert gives for any token of the layer: one divisor for all batches, unlike in the official code.
-  const targets = await compile((x: Tensor, own: UnitGroups) => {
-    const sums = unitSums(own, x);
-    return div(sums, maximum(max(sums), 1e-12));
-  })(inputs, groups);
-  const held = await heldOutRows(inputs);
-  const selected = Math.max(1, Math.round(SELECTION_SHARE * experts));
-  const capturedBy = compile((router: UnitRouterParams, x: Tensor, own: UnitGroups) =>
-    capturedShare(unitSums(own, x), expertScores("mlp", router, own, x), selected),
-  );
-  const scoreOf = async (router: UnitRouterParams) => Number((await capturedBy(router, held, groups)).data[0]);
-  let best = { router: start, captured: await scoreOf(start) };
-  await fit({
-    params: start,
-    data: indexBatches({ count, batch, seeds: [seed] }),
-    loss: (router: UnitRouterParams, { indices }) => {
-      const rows = reshape(indices, [-1]);
-      const scores = expertScores("mlp", router, groups, take(inputs, rows));
-      const target = take(targets, rows);
-      // max(s, 0) - s·t + log(1 + exp(-|s|)): cross-entropy with logits that never overflows.
-      return mean(add(sub(relu(scores), mul(scores, target)), log1p(exp(neg(abs(scores))))));
-    },
-    optimizer: adamW({ learningRate: 0.01, weightDecay: 0 }),
-    steps: epochs * stepsPerEpoch,
-    evaluate: {
-      every: stepsPerEpoch,
-      run: async (router) => {
-        const captured = await scoreOf(router);
-        if (captured > best.captured) best = { router, captured };
-        return { captured };
-      },
-    },
-    seed,
-    ...(signal ? { signal } : {}),
-  });
-  return best.router;
 }
 
 async function figuresOf(

@@ -5,7 +5,16 @@ import { describe, expect, it } from "vitest";
 import { compile, evaluate, key, mapTree, normal, tensor } from "../../src/array/index.ts";
 import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { type DecoderConfig, decoder, loadPretrained, savePretrained } from "../../src/models/index.ts";
-import { convertModel, moefy, recordFfnInputs, splitKinds, withActiveExperts } from "../../src/surgery/index.ts";
+import {
+  convertModel,
+  expertMeasures,
+  expertsGive,
+  moefy,
+  recordFfnInputs,
+  routerLosses,
+  splitKinds,
+  withActiveExperts,
+} from "../../src/surgery/index.ts";
 
 const path = join(await mkdtemp(join(tmpdir(), "fourward-moefy-")), "tokens");
 await writeTokens(path, 30, [Array.from({ length: 2000 }, (_, i) => (i * i + (i >> 3)) % 30)]);
@@ -47,7 +56,8 @@ describe("moefy", () => {
   it("captures no more than can be captured, and more after teaching than by similarity", async () => {
     const options = { experts: 12, active: 3, text, tokens: 1500, epochs: 40 };
     const [taught, similar] = [
-      await moefy(model, params, { ...options, router: "mlp" }),
+      // The figures are in what units give, not in what they contribute.
+      await moefy(model, params, { ...options, router: "mlp", measure: "activation" }),
       await moefy(model, params, { ...options, router: "similarity" }),
     ];
     for (const { captured, capturable, activeShare } of [...taught.layers, ...similar.layers]) {
@@ -57,6 +67,34 @@ describe("moefy", () => {
     }
     const mean = (layers: typeof taught.layers) => layers.reduce((total, { captured }) => total + captured, 0);
     expect(mean(taught.layers)).toBeGreaterThan(mean(similar.layers));
+  });
+
+  for (const loss of routerLosses)
+    for (const measure of expertMeasures)
+      it(`teaches routers ${loss} of ${measure}, from the best that they have been`, async () => {
+        const options = { experts: 12, active: 3, text, tokens: 1500, split: "random" } as const;
+        const recorded = await recordFfnInputs(model, params, text, { tokens: 1500 });
+        const [start, taught] = [
+          await moefy(model, params, { ...options, router: "similarity" }),
+          await moefy(model, params, { ...options, recorded, epochs: 20, loss, measure }),
+        ];
+        const total = (layers: typeof taught.layers) => layers.reduce((sum, { captured }) => sum + captured, 0);
+        expect(total(taught.layers)).toBeGreaterThan(total(start.layers));
+        const whole = await logits(withActiveExperts(taught, 12));
+        const dense = await logits({ config, params });
+        const largest = Math.max(...dense.map(Math.abs));
+        for (const [i, value] of dense.entries())
+          expect(Math.abs((whole[i] as number) - value) / largest).toBeLessThan(1e-5);
+      });
+
+  it("learns the same from what was recorded before", async () => {
+    const options = { experts: 6, active: 2, text, tokens: 300, epochs: 2 };
+    const recorded = await recordFfnInputs(model, params, text, { tokens: 300 });
+    const [a, b] = [await moefy(model, params, options), await moefy(model, params, { ...options, recorded })];
+    expect(await logits(a)).toEqual(await logits(b));
+    await expect(moefy(model, params, { ...options, recorded: recorded.slice(1) })).rejects.toThrow(
+      "expected recorded to hold rows of 8 numbers for blocks[0].ffn",
+    );
   });
 
   it("works with other numbers of active experts, nearer to the dense model the more there are", async () => {
@@ -86,6 +124,38 @@ describe("moefy", () => {
   });
 });
 
+describe("expertsGive", () => {
+  it("is the sum of units, or the squared length of what they add to the output", async () => {
+    const groups = await evaluate({
+      up: { weight: normal(key(5), [3, 4, 8]), bias: normal(key(6), [3, 4]) },
+      down: { weight: normal(key(7), [3, 8, 4]), bias: normal(key(8), [8]) },
+    });
+    const x = await evaluate(normal(key(9), [5, 8]));
+    const [sums, squares] = await evaluate([
+      expertsGive("activation", groups, x),
+      expertsGive("contribution", groups, x),
+    ] as const);
+    const at = (t: { data: ArrayLike<number | bigint> }, i: number): number => Number(t.data[i]);
+    for (let row = 0; row < 5; row++)
+      for (let e = 0; e < 3; e++) {
+        const units = Array.from({ length: 4 }, (_, u) => {
+          let dot = at(groups.up.bias, e * 4 + u);
+          for (let i = 0; i < 8; i++) dot += at(groups.up.weight, (e * 4 + u) * 8 + i) * at(x, row * 8 + i);
+          return Math.max(0, dot);
+        });
+        const output = Array.from({ length: 8 }, (_, o) =>
+          units.reduce((sum, h, u) => sum + h * at(groups.down.weight, (e * 8 + o) * 4 + u), 0),
+        );
+        expect(at(sums, row * 3 + e)).toBeCloseTo(
+          units.reduce((a, b) => a + b, 0),
+          3,
+        );
+        const expected = output.reduce((sum, value) => sum + value * value, 0);
+        expect(Math.abs(at(squares, row * 3 + e) - expected)).toBeLessThan(1e-4 * Math.max(1, expected));
+      }
+  });
+});
+
 describe("recordFfnInputs", () => {
   it("gives what each layer reads, a row for each token", async () => {
     const recorded = await recordFfnInputs(model, params, text, { tokens: 100 });
@@ -112,7 +182,14 @@ describe("convertModel", () => {
       { experts: 6, active: 2, tokens: 200, epochs: 1 },
       { text },
     );
-    expect(made.options).toMatchObject({ experts: 6, active: 2, split: "parameters", router: "mlp" });
+    expect(made.options).toMatchObject({
+      experts: 6,
+      active: 2,
+      split: "parameters",
+      router: "mlp",
+      loss: "shares",
+      measure: "contribution",
+    });
     expect(made.config.blocks[0]?.[1]).toMatchObject({ ffn: { kind: "moefied", experts: 6, active: 2 } });
   });
   it("names what is wrong", async () => {
