@@ -26,9 +26,12 @@ import {
 } from "../surgery/index.ts";
 import { evaluationWindows, inputsAndTargets, scoreLanguageModel } from "../train/index.ts";
 
-/** Hidden units of an expert, as in the paper, and half as many: the smaller, the less that is not wanted comes along. */
+/**
+ * Hidden units of an expert as in the paper, and so many that the embedded model's 1,024 units are as many experts as the
+ * paper's layers of 4,096, 128: the smaller they are, the less that is not wanted comes along.
+ */
 const UNITS = 32;
-const FEWER_UNITS = 16;
+const FEWER_UNITS = 8;
 
 interface Sizes {
   /** Tokens that calibrate, windows of validation text that score. */
@@ -50,7 +53,7 @@ const timed = [
 ];
 const sizes: Readonly<Record<Scale, Sizes>> = {
   smoke: { tokens: 512, windows: 2, epochs: 1, shares: [0.25], timed: [{ width: 64, hidden: 256, rows: 1 }], calls: 3 },
-  small: { tokens: 16_384, windows: 24, epochs: 10, shares: [0.125, 0.25, 0.5], timed, calls: 9 },
+  small: { tokens: 16_384, windows: 48, epochs: 10, shares: [0.125, 0.25, 0.5], timed, calls: 9 },
   full: {
     tokens: 200_000,
     windows: Number.POSITIVE_INFINITY,
@@ -72,15 +75,15 @@ const ways = {
   "by chance, network": { units: UNITS, split: "random", ...asDescribed },
   "parameters, similarity": { units: UNITS, split: "parameters", router: "similarity" },
   "parameters, truth": { units: UNITS, split: "parameters", router: "truth" },
-  "16 units, similarity": { units: FEWER_UNITS, split: "parameters", router: "similarity" },
-  "16 units, network taught shares": {
+  "8 units, similarity": { units: FEWER_UNITS, split: "parameters", router: "similarity" },
+  "8 units, network taught shares": {
     ...{ units: FEWER_UNITS, split: "parameters", router: "mlp" },
     ...{ loss: "shares", measure: "contribution" },
   },
 } as const satisfies { readonly [name: string]: { units: number } & Partial<MoefyOptions> };
 type Way = keyof typeof ways;
 const DESCRIBED: Way = "parameters, network";
-const IMPROVED: Way = "16 units, network taught shares";
+const IMPROVED: Way = "8 units, network taught shares";
 const wayNames = Object.keys(ways) as Way[];
 
 /** One converted model, scored with several numbers of active experts. */
@@ -267,9 +270,9 @@ function draw(
     kind: "table",
     title: "Layers of the embedded model",
     caption:
-      "On tokens that routers have not learned from, with one expert active, the first seed: what the chosen one gives, and the best there is. Experts of 16 units give half as much each.",
+      "On tokens that routers have not learned from, with one expert active, the first seed: what the chosen one gives, and the best there is. Experts of 8 units give a quarter as much each.",
     columns: ["router", "block", "units active for a token, %", "captured, %", "best there is, %"],
-    rows: ([DESCRIBED, "parameters, similarity", IMPROVED, "16 units, similarity"] as const).flatMap((name) =>
+    rows: ([DESCRIBED, "parameters, similarity", IMPROVED, "8 units, similarity"] as const).flatMap((name) =>
       (results[name][0]?.layers ?? []).map(({ block, activeShare, captured, capturable }) => [
         name,
         block,
@@ -316,21 +319,21 @@ export default paper({
       where: "definition: 1,024 wide, 4,096 units, 128 experts",
     },
     kept: {
-      what: "accuracy kept with a quarter of the units: experts of 16, router a network taught shares",
+      what: "accuracy kept with a quarter of the units: experts of 8 units, router a network taught shares",
       figure: 95,
       unit: "%",
       direction: "atLeast",
       where: "abstract: 10 to 30 % of the parameters at over 95 %",
     },
     described: {
-      what: "accuracy kept with a quarter of the units: experts of 32, router a network taught as described",
+      what: "accuracy kept with a quarter of the units: experts of 32 units, router a network taught as described",
       figure: 95,
       unit: "%",
       direction: "atLeast",
       where: "abstract: 10 to 30 % of the parameters at over 95 %",
     },
     few: {
-      what: "accuracy kept with an eighth of the units: experts of 16, router a network taught shares",
+      what: "accuracy kept with an eighth of the units: experts of 8 units, router a network taught shares",
       figure: 95,
       unit: "%",
       direction: "atLeast",
@@ -358,7 +361,7 @@ export default paper({
       where: "section 4: the network is the best router",
     },
     shares: {
-      what: "accuracy kept with a quarter of the units: router a network taught shares less by similarity, experts of 16",
+      what: "accuracy kept with a quarter of the units: router a network taught shares less by similarity, experts of 8",
       figure: 0,
       unit: "points",
       direction: "atLeast",
@@ -372,7 +375,7 @@ export default paper({
       where: "abstract: 2x with a quarter of the parameters",
     },
     fasterSmall: {
-      what: "the same with a quarter of the experts of 16 units",
+      what: "the same with a quarter of the experts of 8 units",
       figure: 2,
       unit: "x",
       direction: "atLeast",
@@ -415,7 +418,7 @@ export default paper({
       active: exactly(100 * Math.max(...layers.map(({ activeShare }) => activeShare))),
       split: pairedMeasurement(kept(DESCRIBED, 0.25), kept("by chance, network", 0.25)),
       network: pairedMeasurement(kept(DESCRIBED, 0.25), kept("parameters, similarity", 0.25)),
-      shares: pairedMeasurement(kept(IMPROVED, 0.25), kept("16 units, similarity", 0.25)),
+      shares: pairedMeasurement(kept(IMPROVED, 0.25), kept("8 units, similarity", 0.25)),
       faster: leastOf(UNITS),
       fasterSmall: leastOf(FEWER_UNITS),
     };
