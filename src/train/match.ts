@@ -79,7 +79,8 @@ export function matchBudget({ target, count, within = 0.05, name = "width", ...o
     else high = middle;
   }
   const [below, above] = [matchAt(low), matchAt(high)];
-  const best = above.miss < -below.miss ? above : below;
+  // Of counts, not of shares: two that are as near differ in their shares by rounding.
+  const best = above.count - target < target - below.count ? above : below;
   if (fits(best)) return best;
   throw new RangeError(
     `matchBudget: no ${name} meets the budget of ${target} within ${100 * within} %: ${name} ${low} costs ${at(low)} and ${name} ${high} costs ${at(high)}`,

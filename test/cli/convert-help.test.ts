@@ -11,7 +11,7 @@ describe("methodsText", () => {
     }
   });
   it("shows defaults first and types where there is none, in lines that fit", () => {
-    expect(text).toContain("experts=32");
+    expect(text).toContain("experts=64");
     expect(text).toContain("split=parameters|coactivation|random");
     expect(text).toContain("rank=<integer>");
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(72);

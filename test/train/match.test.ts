@@ -25,6 +25,10 @@ describe("matchBudget", () => {
     );
   });
 
+  it("takes the smaller of two that are as near, whatever the rounding of their shares", () => {
+    expect(matchBudget({ target: 7, count: (width) => 2 * width, within: 1 }).value).toBe(3);
+  });
+
   it("calls the count a few dozen times at most", () => {
     let calls = 0;
     const count = (width: number) => {

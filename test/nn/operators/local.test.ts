@@ -180,7 +180,10 @@ describe("operatorBlock", () => {
     const [whole, sum] = await evaluate([layer.apply(params, x), apart]);
     expect(largest(values(whole as Tensor), values(sum as Tensor))).toBeLessThan(1e-4);
   });
+
   it("needs a kernel", () => {
-    expect(() => operatorBlock({ width: 2 })).toThrow("at least one of modes, differential, integral and pixels");
+    expect(() => operatorBlock({ width: 2 })).toThrow(
+      "at least one of modes, spherical, differential, integral and pixels",
+    );
   });
 });
