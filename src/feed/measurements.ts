@@ -4,26 +4,10 @@ import { join } from "node:path";
 import type { Kysely } from "kysely";
 import { z } from "zod";
 import { fileError } from "../data/files.ts";
+import { claimResult } from "../report/claim-schema.ts";
 import type { ClaimResult } from "../report/result.ts";
 import { scales } from "../report/study.ts";
 import type { FeedSchema } from "./schema.ts";
-
-/** JSON has no NaN: it reads as null. */
-const number = z.number().nullable();
-
-const claimResult = z.object({
-  id: z.string(),
-  text: z.string(),
-  published: number,
-  unit: z.string(),
-  direction: z.enum(["atLeast", "atMost", "equals"]),
-  tolerance: z.number(),
-  where: z.string(),
-  measured: number,
-  spread: z.object({ std: number, low: number, high: number, seeds: z.number(), exact: z.boolean() }),
-  verdict: z.enum(["holds", "fails", "inconclusive"]),
-  note: z.string().optional(),
-});
 
 const report = z.object({
   paper: z.object({ slug: z.string() }),
