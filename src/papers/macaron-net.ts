@@ -146,7 +146,7 @@ function settingOf(scale: Scale): LanguageSetting {
   const setting = languageSettings[scale];
   // Small batches and few steps want high rates: the best of short trials lay between 8e-3 and 16e-3.
   const rates = [6e-3, 12e-3, 24e-3];
-  return scale === "small" ? { ...setting, budget: { ...setting.budget, batch: 16, steps: 450, rates } } : setting;
+  return scale === "small" ? { ...setting, budget: { ...setting.budget, batch: 16, steps: 375, rates } } : setting;
 }
 
 async function languageArms(context: StudyContext, setting: LanguageSetting) {

@@ -31,7 +31,7 @@ interface Sizes {
 }
 const sizes: Readonly<Record<Scale, Sizes>> = {
   smoke: { slots: [256, 1024], queries: 64, widths: [1, 4], share: 1 },
-  small: { slots: [64, 256, 1024, 4096, 16_384], queries: 256, widths: [2, 16], share: 0.5 },
+  small: { slots: [64, 256, 1024, 4096, 16_384], queries: 256, widths: [2, 16], share: 0.42 },
   full: { slots: [64, 256, 1024, 4096, 16_384], queries: 2048, widths: [4, 64], share: 1 },
 };
 
