@@ -61,7 +61,10 @@ function trace<R>(
 ): Program<R> {
   return inNewScope(() => {
     const inputs = types.map((type, i) => placeholder(type, names[i] as string));
-    const result = flatten(fn(inputs));
+    const returned = fn(inputs);
+    const result = flatten(returned);
+    if (result.leaves.length === 0)
+      throw new TypeError(`compile: expected a function that returns at least one tensor, got ${showResult(returned)}`);
     const simple = simplify({ inputs, outputs: result.leaves });
     for (const node of nodesOf(simple.outputs)) {
       const x = node.outputs[0] as Tensor;
@@ -74,6 +77,8 @@ function trace<R>(
     return { ...feedLargeConstants(simple), result };
   });
 }
+
+const showResult = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /** The simplified graph that `compile` would run for these arguments, whose values need not be known. */
 export function graphOf<A extends readonly unknown[]>(fn: (...args: A) => unknown, ...args: A): Graph {

@@ -97,6 +97,9 @@ describe("compile", () => {
     );
     expect(() => f.tensor([[1, 2], [3]])).toThrow("tensor: rows of a nested array differ in shape: [2] and [1]");
     expect(() => f.add(f.zeros([1]), "1" as never)).toThrow("add: expected a tensor or a number, got string 1");
+    expect(() => f.toOnnx(() => undefined, [])).toThrow(
+      "compile: expected a function that returns at least one tensor, got undefined",
+    );
     expect(() => f.add(f.zeros([1]), 1).data).toThrow('data: this float32[1] tensor is symbolic (made by "add")');
     expect(() => f.setDefaults({ device: "tpu" })).toThrow('device: expected one of cpu, webgpu, cuda, got "tpu"');
     expect(() => f.setDefaults({ threads: 0 })).toThrow("threads: expected a whole number of at least 1, got 0");
