@@ -19,10 +19,14 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2;
 }
 
+/** For so long threads of a runtime may go on spinning after a call, and take time from what runs next. */
+const SETTLING_MS = 2;
+
 /**
- * Milliseconds that each function takes: for each the medians of several rounds. All are called in turn, so that what
- * disturbs the machine disturbs all alike and their ratios can be trusted; the first call of each, which compiles, does
- * not count.
+ * Milliseconds that each function takes: for each the medians of several rounds. In a round the functions come in turn,
+ * so that what disturbs the machine for long disturbs all alike and their ratios can be trusted; the calls of one follow
+ * each other, after a pause in which the threads of the one before come to rest, as they would were it alone in its
+ * program. The first call of each, which compiles, does not count.
  */
 export async function timeInTurn<K extends string>(
   functions: { readonly [P in K]: () => unknown },
@@ -33,15 +37,16 @@ export async function timeInTurn<K extends string>(
   for (const [, run] of named) await run();
   for (let round = 0; round < rounds; round++) {
     signal?.throwIfAborted();
-    const taken = Object.fromEntries(named.map(([name]) => [name, [] as number[]])) as { [P in K]: number[] };
-    for (let call = 0; call < calls; call++) {
-      for (const [name, run] of named) {
+    for (const [name, run] of named) {
+      await new Promise((done) => setTimeout(done, SETTLING_MS));
+      const taken: number[] = [];
+      for (let call = 0; call < calls; call++) {
         const started = performance.now();
         await run();
-        taken[name].push(performance.now() - started);
+        taken.push(performance.now() - started);
       }
+      times[name].push(median(taken));
     }
-    for (const [name] of named) times[name].push(median(taken[name]));
   }
   return times;
 }

@@ -3,13 +3,13 @@ import { interval } from "../../src/report/index.ts";
 import { median, speedMeasurement, timeInTurn } from "../../src/report/timing.ts";
 
 describe("timeInTurn", () => {
-  it("calls all in turn, once more than it counts", async () => {
+  it("calls all in turn, each as often as a figure wants, once more than it counts", async () => {
     const calls: string[] = [];
     const times = await timeInTurn(
       { a: () => calls.push("a"), b: async () => calls.push("b") },
       { calls: 2, rounds: 3 },
     );
-    expect(calls.join("")).toBe("ab".repeat(7));
+    expect(calls.join("")).toBe(`ab${"aabb".repeat(3)}`);
     expect(times.a).toHaveLength(3);
     expect(times.b.every((ms) => ms >= 0)).toBe(true);
   });
