@@ -1,8 +1,8 @@
 /** Paper 23: feed-forward layers of a trained model cut into slices, with routers taught by the layers themselves. */
 import { join } from "node:path";
-import { compile, evaluate, flopCount, key, normal, silu, zeros } from "../array/index.ts";
+import { evaluate, flopCount, key, normal, silu, type Tree, zeros } from "../array/index.ts";
 import { type CorpusTokens, type DecoderConfig, decoder, EMBEDDED_MODEL } from "../models/index.ts";
-import { gatedFfn, moefiedFfn } from "../nn/index.ts";
+import { gatedFfn, type Layer, moefiedFfn } from "../nn/index.ts";
 import {
   average,
   exactly,
@@ -13,7 +13,6 @@ import {
   type Scale,
   type StudyContext,
   speedMeasurement,
-  timeInTurn,
   withStd,
 } from "../report/index.ts";
 import {
@@ -33,6 +32,7 @@ import {
   languageText,
   scoreLanguageModel,
 } from "../train/index.ts";
+import { layerTimer } from "./layer-times.ts";
 
 interface Sizes {
   /** Steps that teach, a small share of those that trained the model, and rates of which each recipe gets its best. */
@@ -213,16 +213,13 @@ async function timeLayers(context: StudyContext) {
   const results = [];
   for (const { width, hidden, rows } of timed) {
     const { whole, cut } = layersOf(width, hidden);
-    const [wholeParams, cutParams, x] = await evaluate([
-      whole.init(key(1)),
-      cut.init(key(2)),
-      normal(key(3), [rows, width]),
-    ] as const);
-    const [dense, sparse] = [compile(whole.apply), compile(cut.apply)];
-    const times = await timeInTurn(
-      { dense: () => dense(wholeParams, x), sparse: () => sparse(cutParams, x) },
-      { calls: rows === 1 ? calls : Math.max(3, Math.ceil(calls / 3)), signal: context.signal },
+    const time = await layerTimer(
+      { dense: whole as unknown as Layer<Tree>, sparse: cut as unknown as Layer<Tree> },
+      key(1),
     );
+    const x = await evaluate(normal(key(3), [rows, width]));
+    const many = { calls: rows === 1 ? calls : Math.max(3, Math.ceil(calls / 3)), signal: context.signal };
+    const times = await time(x, many);
     results.push({
       ...{ width, hidden, rows },
       speed: speedMeasurement(times.dense, times.sparse),
@@ -306,7 +303,7 @@ function draw(context: StudyContext, results: Results, times: Awaited<ReturnType
   context.figure({
     kind: "table",
     title: "Rows through a SwiGLU layer, whole and with two of four slices, router included",
-    caption: "Medians in milliseconds, timed in turn; random weights.",
+    caption: "Medians in milliseconds a layer, timed in stacks of layers; random weights.",
     columns: ["rows at once", "width", "hidden units", "whole", "in slices", "ratio"],
     rows: times.map(({ rows, width, hidden, dense, sparse, speed }) => [
       ...[rows, width, hidden],

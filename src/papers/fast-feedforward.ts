@@ -315,7 +315,7 @@ async function inferenceTimes(
   }
   const runs = Object.entries(forms).map(([name, form]) => [name, compile(form)] as const);
   const calling = Object.fromEntries(runs.map(([name, run]) => [name, () => run(x)]));
-  return timeInTurn(calling, { calls: rows === 1 ? 5 * calls : calls, signal });
+  return timeInTurn(calling, { calls: rows === 1 ? 5 * calls : calls, apart: true, signal });
 }
 type Times = Awaited<ReturnType<typeof inferenceTimes>>;
 

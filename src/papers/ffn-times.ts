@@ -1,5 +1,5 @@
 /** Times of feed-forward blocks side by side, for papers that claim to be faster than the dense block. */
-import { compile, evaluate, fold, key, mapTree, normal, type Tensor, type Tree } from "../array/index.ts";
+import { evaluate, key, normal, type Tree } from "../array/index.ts";
 import type { Layer } from "../nn/index.ts";
 import {
   type Figure,
@@ -8,14 +8,14 @@ import {
   type Scale,
   type StudyContext,
   speedMeasurement,
-  timeInTurn,
 } from "../report/index.ts";
+import { type LayerTimer, layerTimer } from "./layer-times.ts";
 
 export interface FfnTimesOptions<K extends string> {
   readonly width: number;
   /** Numbers of tokens that pass at once. */
   readonly tokens: readonly number[];
-  /** The blocks, from `[tokens, width]`. */
+  /** The blocks, from `[tokens, width]` to the same. */
   readonly layers: { readonly [P in K]: Layer<Tree> };
   /** How many figures are taken for each block and number of tokens. */
   readonly rounds: number;
@@ -30,35 +30,21 @@ export type FfnTimes<K extends string> = readonly {
   readonly times: { readonly [P in K]: readonly number[] };
 }[];
 
-/**
- * Times the blocks on random input and random weights of their shapes, all in turn in one process, so that what
- * disturbs the machine disturbs all alike. Remembers each number of tokens.
- */
+/** Times the blocks on random input with random weights; see `layerTimer`. Remembers each number of tokens. */
 export async function ffnTimes<K extends string>(
   context: Pick<StudyContext, "remember" | "progress" | "signal">,
   { width, tokens, layers, rounds, work }: FfnTimesOptions<K>,
 ): Promise<FfnTimes<K>> {
-  const named = Object.entries(layers) as [K, Layer<Tree>][];
-  const draw = (x: Tensor, path: string): Tensor =>
-    normal(fold(key(1), path), x.shape, { std: 1 / Math.sqrt(x.shape.at(-2) ?? 1) });
-  const prepare = () =>
-    Promise.all(
-      named.map(async ([name, layer]) => {
-        const params = await evaluate(mapTree(layer.init(key(0)), draw));
-        return [name, params, compile((weights: Tree, x: Tensor) => layer.apply(weights, x))] as const;
-      }),
-    );
-  let blocks: Awaited<ReturnType<typeof prepare>> | undefined;
+  let timer: LayerTimer<K> | undefined;
   const results = [];
   for (const [i, count] of tokens.entries()) {
     context.progress({ stage: `timing blocks of width ${width}`, done: i, total: tokens.length });
-    const stored = `times of ${Object.keys(layers).join(", ")} at width ${width}, ${count} tokens`;
+    const stored = `times in stacks of ${Object.keys(layers).join(", ")} at width ${width}, ${count} tokens`;
     const times = await context.remember(stored, async () => {
-      blocks ??= await prepare();
+      timer ??= await layerTimer(layers, key(1));
       const x = await evaluate(normal(key(2), [count, width]));
-      const calls = Object.fromEntries(blocks.map(([name, params, run]) => [name, () => run(params, x)]));
       const each = Math.min(15, Math.max(1, Math.round(work / count)));
-      return timeInTurn(calls, { calls: each, rounds, signal: context.signal });
+      return timer(x, { calls: each, rounds, signal: context.signal });
     });
     results.push({ width, tokens: count, times: times as FfnTimes<K>[number]["times"] });
   }
@@ -73,7 +59,7 @@ export function ffnTimesTable<K extends string>(times: FfnTimes<K>, dense: K): F
     kind: "table",
     title: "Times of one feed-forward block",
     caption:
-      "Medians of calls in turn in one process, in milliseconds; behind each, how many times as quick as the dense block.",
+      "Medians in milliseconds a block, timed in stacks of blocks; behind each, how many times as quick as the dense one.",
     columns: ["width", "tokens", dense, ...others],
     rows: times.map(({ width, tokens, times }) => {
       const base = median(times[dense]);

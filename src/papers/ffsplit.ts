@@ -36,6 +36,7 @@ import {
   withRank,
 } from "../surgery/index.ts";
 import { fitLanguageModel, type LanguageScore, scoreLanguageModel } from "../train/index.ts";
+import { layerTimer } from "./layer-times.ts";
 
 /** Share of the units that stay whole. */
 const KEPT = 0.25;
@@ -235,20 +236,17 @@ async function timeLayers(context: StudyContext) {
   const results = [];
   for (const { width, hidden, rows } of layers) {
     const x = await evaluate(normal(key(3), [rows, width]));
-    const prepare = async (layer: Layer<Tree>) => {
-      const params = await evaluate(layer.init(key(1)));
-      const run = compile(layer.apply);
-      return () => run(params, x);
-    };
     const split = (budget: number) => splitFfn({ width, ...splitOf(width, hidden, budget), activation: relu });
-    const times = await timeInTurn(
+    const time = await layerTimer(
       {
-        dense: await prepare(ffn({ width, hidden, activation: relu }) as Layer<Tree>),
-        half: await prepare(split(timedBudgets.half) as unknown as Layer<Tree>),
-        published: await prepare(split(timedBudgets.published) as unknown as Layer<Tree>),
+        dense: ffn({ width, hidden, activation: relu }) as unknown as Layer<Tree>,
+        half: split(timedBudgets.half) as unknown as Layer<Tree>,
+        published: split(timedBudgets.published) as unknown as Layer<Tree>,
       },
-      { calls: rows === 1 ? calls : Math.max(2, Math.ceil(calls / 3)), signal: context.signal },
+      key(1),
     );
+    const many = { calls: rows === 1 ? calls : Math.max(2, Math.ceil(calls / 3)), signal: context.signal };
+    const times = await time(x, many);
     results.push({ ...{ width, hidden, rows }, times });
   }
   return results;
@@ -345,7 +343,7 @@ function draw(
   context.figure({
     kind: "table",
     title: "Rows through a layer with a quarter of its units whole",
-    caption: "Medians in milliseconds, timed in turn; random weights.",
+    caption: "Medians in milliseconds a layer, timed in stacks of layers; random weights.",
     columns: ["rows at once", "width", "hidden units", "dense", "50 % of the weights", "ratio", "35.4 %", "ratio"],
     rows: layers.map(({ width, hidden, rows, times }) => [
       ...[rows, width, hidden],

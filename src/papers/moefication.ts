@@ -1,5 +1,5 @@
 /** Paper 18: MoEfication of the embedded model: its ReLU layers cut into experts, dense beside sparse. */
-import { add, compile, evaluate, fold, key, normal, relu, type Tensor, type Tree } from "../array/index.ts";
+import { compile, evaluate, key, normal, relu, type Tree } from "../array/index.ts";
 import { DEFAULT_CORPUS, loadCorpus } from "../data/index.ts";
 import { corpusTokens, decoder, EMBEDDED_MODEL, loadPretrained, modelFolder } from "../models/index.ts";
 import { ffn, type Layer, moefiedFfn } from "../nn/index.ts";
@@ -13,7 +13,6 @@ import {
   type Scale,
   type StudyContext,
   speedMeasurement,
-  timeInTurn,
   withStd,
 } from "../report/index.ts";
 import {
@@ -25,6 +24,7 @@ import {
   withActiveExperts,
 } from "../surgery/index.ts";
 import { evaluationWindows, inputsAndTargets, scoreLanguageModel } from "../train/index.ts";
+import { layerTimer } from "./layer-times.ts";
 
 /**
  * Hidden units of an expert as in the paper, and so many that the embedded model's 1,024 units are as many experts as the
@@ -40,15 +40,10 @@ interface Sizes {
   readonly epochs: number;
   /** Shares of the experts that are active. */
   readonly shares: readonly number[];
-  /** Feed-forward layers that are timed, in stacks, and calls a figure. */
+  /** Feed-forward layers that are timed, and calls a figure. */
   readonly timed: readonly { readonly width: number; readonly hidden: number; readonly rows: number }[];
   readonly calls: number;
 }
-/**
- * Layers of a stack that is timed. Rows pass all feed-forward layers of a model in turn, so that none finds its weights
- * in the nearest cache, where the few that one layer's experts need would stay from call to call.
- */
-const STACK = 6;
 const timed = [
   { width: 768, hidden: 3072, rows: 1 },
   { width: 1024, hidden: 4096, rows: 1 },
@@ -187,10 +182,7 @@ function hiddenOf(blocks: Parameters<typeof decoder>[0]["blocks"]): number {
   throw new Error("moefication: the model has no dense feed-forward layer");
 }
 
-/**
- * Times a layer of rows through stacks of residual layers of the paper's sizes, dense and with a quarter of the experts,
- * router included.
- */
+/** Times of rows through layers of the paper's sizes, dense and with a quarter of the experts, router included. */
 async function timeLayers(context: StudyContext) {
   const { timed: layers, calls } = sizes[context.scale];
   const results: {
@@ -209,22 +201,16 @@ async function timeLayers(context: StudyContext) {
       const experts = hidden / units;
       return moefiedFfn({ width, hidden, experts, active: experts / 4, router: "mlp" });
     };
-    const prepare = async <P extends Tree>(layer: Layer<P>, seed: number) => {
-      const params = await evaluate(Array.from({ length: STACK }, (_, i) => layer.init(fold(key(seed), i))));
-      const run = compile((weights: readonly P[], input: Tensor) =>
-        weights.reduce((rows, own) => add(rows, layer.apply(own, rows)), input),
-      );
-      return () => run(params, x);
-    };
-    const times = await timeInTurn(
+    const time = await layerTimer(
       {
-        dense: await prepare(plain, 1),
-        sparse: await prepare(cut(UNITS), 2),
-        finer: await prepare(cut(FEWER_UNITS), 2),
+        dense: plain as unknown as Layer<Tree>,
+        sparse: cut(UNITS) as unknown as Layer<Tree>,
+        finer: cut(FEWER_UNITS) as unknown as Layer<Tree>,
       },
-      // Calls of more rows take longer, and need to be repeated less.
-      { calls: Math.max(3, Math.ceil(calls / Math.sqrt(rows))), signal: context.signal },
+      key(1),
     );
+    // Calls of more rows take longer, and need to be repeated less.
+    const times = await time(x, { calls: Math.max(3, Math.ceil(calls / Math.sqrt(rows))), signal: context.signal });
     for (const [units, sparse] of [
       [UNITS, times.sparse],
       [FEWER_UNITS, times.finer],
@@ -232,8 +218,8 @@ async function timeLayers(context: StudyContext) {
       results.push({
         ...{ width, hidden, rows, units },
         speed: speedMeasurement(times.dense, sparse),
-        dense: median(times.dense) / STACK,
-        sparse: median(sparse) / STACK,
+        dense: median(times.dense),
+        sparse: median(sparse),
       });
   }
   return results;
@@ -293,7 +279,8 @@ function draw(
   context.figure({
     kind: "table",
     title: "Rows through layers, a quarter of the experts, router included",
-    caption: `Milliseconds a layer in a stack of ${STACK}, medians of calls, and the median over rounds of the ratio of a round. Several rows choose different experts each.`,
+    caption:
+      "Milliseconds a layer in a stack of them, medians of calls, and the median over rounds of the ratio of a round. Several rows choose different experts each.",
     columns: ["rows at once", "width", "hidden units", "units of an expert", "dense", "sparse", "ratio"],
     rows: times.map(({ width, hidden, rows, units, dense: ms, sparse, speed }) => [
       ...[rows, width, hidden, units],

@@ -14,6 +14,14 @@ describe("timeInTurn", () => {
     expect(times.b.every((ms) => ms >= 0)).toBe(true);
   });
 
+  it("calls one after the other where calls are apart", async () => {
+    const calls: string[] = [];
+    const run = (name: string) => () => calls.push(name);
+    const times = await timeInTurn({ a: run("a"), b: run("b") }, { calls: 2, rounds: 3, apart: true });
+    expect(calls.join("")).toBe("ab".repeat(7));
+    expect(times.b).toHaveLength(3);
+  });
+
   it("stops between rounds", async () => {
     const stop = new AbortController();
     let calls = 0;
