@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -41,14 +41,30 @@ describe("the installed package", { timeout: 300_000 }, () => {
   }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  it("holds the studio: what browsers load, and what the server renders its pages with", async () => {
+    const { render } = await import(
+      pathToFileURL(join(folder, "node_modules/fourward/dist/studio/server/entry.js")).href
+    );
+    const error = "<script>alert(1)</script>";
+    expect(render("http://localhost/nowhere", { page: "problem", status: 404, error })).toEqual({
+      head: expect.stringContaining("<title>"),
+      body: expect.stringContaining("&lt;script>alert(1)&lt;/script>"),
+    });
+    const manifest = JSON.parse(
+      readFileSync(join(folder, "node_modules/fourward/dist/studio/client/manifest.json"), "utf8"),
+    ) as Record<string, { file: string }>;
+    for (const { file } of Object.values(manifest)) expect(files).toContain(`dist/studio/client/${file}`);
+  });
+
   it("holds what was built, the embedded model, recipes, the licence and the readme, and nothing else", () => {
     const wanted = ["LICENSE", "README.md", "package.json", "dist/cli/main.js", "models/fourward-4m/model.safetensors"];
     expect(files).toEqual(expect.arrayContaining(wanted));
     const model = /^models\/fourward-4m\/(README\.md|(config|tokenizer)\.json|model\.safetensors)$/;
     const others = files.filter(
       (path) =>
-        !/^(LICENSE|README\.md|package\.json|configs\/[\w-]+\.json|dist\/.*\.(js|d\.ts))$/.test(path) &&
-        !model.test(path),
+        !/^(LICENSE|README\.md|package\.json|configs\/[\w-]+\.json|dist\/.*\.(js|d\.ts)|dist\/studio\/client\/(manifest\.json|assets\/[\w.-]+\.(css|woff2)))$/.test(
+          path,
+        ) && !model.test(path),
     );
     expect(others).toEqual([]);
   });

@@ -116,6 +116,15 @@ export const paperCard = z.object({
   trending: z.number(),
   /** Visitors whose vote it has. */
   votes: z.number(),
+  /** How many claims have which verdict at the largest scale that was measured here; null where nothing was. */
+  verdicts: z
+    .object({
+      scale: z.enum(["smoke", "small", "full"]),
+      holds: z.number(),
+      fails: z.number(),
+      inconclusive: z.number(),
+    })
+    .nullable(),
 });
 export type PaperCard = z.infer<typeof paperCard>;
 

@@ -1,0 +1,211 @@
+/** Feed-forward layers and the blocks they stand in. */
+import { arrow, bars, box, funnel, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+
+/** One map of a feed-forward layer. */
+export interface FfnMap {
+  /** Width after the map, the model's being 1. */
+  readonly to: number;
+  readonly label: string;
+  readonly sub?: string;
+  readonly tone?: Tone;
+}
+
+/** A feed-forward layer from left to right: maps between widths, with a nonlinear function after each of `acts`. */
+export function ffn({
+  maps,
+  acts,
+  residual = true,
+  input = 1,
+  gate = false,
+  widths = [],
+}: {
+  readonly maps: readonly FfnMap[];
+  /** What is applied after each map, empty for nothing; the last map has none. */
+  readonly acts: readonly string[];
+  readonly residual?: boolean;
+  readonly input?: number;
+  /** A second map beside the first, whose output is multiplied in. */
+  readonly gate?: boolean;
+  /** What the widths are called, input first. */
+  readonly widths?: readonly string[];
+}): Scene {
+  const middle = 130;
+  /** Picture heights of widths: not in proportion, or wide layers would leave no room for others. */
+  const tall = (width: number) => 34 + 38 * Math.sqrt(width) * (width > 1 ? 1 : 0.8);
+  const gap = 34;
+  const w = Math.min(112, (560 - gap * maps.length) / maps.length);
+  const shapes: Shape[] = [];
+  let x = 76;
+  let from = input;
+  shapes.push(
+    text(30, middle, "x", { strong: true, tone: "plain" }),
+    arrow([
+      [40, middle],
+      [x - 6, middle],
+    ]),
+  );
+  if (widths[0]) shapes.push(text(x, middle + tall(from) / 2 + 16, widths[0]));
+  for (const [i, { to, label, sub = "", tone = "plain" }] of maps.entries()) {
+    shapes.push(funnel([x, middle], w, [tall(from), tall(to)], label, tone, sub));
+    x += w;
+    if (widths[i + 1]) shapes.push(text(x, middle + tall(to) / 2 + 16, widths[i + 1] as string));
+    const act = acts[i] ?? "";
+    if (i < maps.length - 1) {
+      shapes.push(
+        arrow([
+          [x + 2, middle],
+          [x + gap - 3, middle],
+        ]),
+      );
+      if (act) shapes.push(text(x + gap / 2, middle - tall(to) / 2 - 8, act, { tone: "accent", strong: true }));
+      if (gate && i === 0) shapes.push(sign(x + gap / 2, middle, "×", "accent"));
+      x += gap;
+    }
+    from = to;
+  }
+  const end = x + 42;
+  if (residual) {
+    shapes.push(
+      arrow([
+        [x + 2, middle],
+        [end - 12, middle],
+      ]),
+      sign(end, middle, "+"),
+      arrow(
+        [
+          [54, middle],
+          [54, 26],
+          [end, 26],
+          [end, middle - 13],
+        ],
+        "residual",
+        "quiet",
+      ),
+      arrow([
+        [end + 13, middle],
+        [end + 44, middle],
+      ]),
+    );
+  } else
+    shapes.push(
+      arrow([
+        [x + 2, middle],
+        [end + 20, middle],
+      ]),
+    );
+  return { height: 240, shapes };
+}
+
+/** A block of a tower. */
+export interface TowerBlock {
+  readonly label: string;
+  readonly tone?: Tone;
+  readonly sub?: string;
+  /** Height in blocks. */
+  readonly tall?: number;
+}
+
+/** Towers of blocks side by side, each read from below, with a word between them. */
+export function towers(
+  list: readonly { readonly title: string; readonly blocks: readonly TowerBlock[]; readonly wide?: number }[],
+  between = "",
+): Scene {
+  const most = Math.max(...list.map(({ blocks }) => blocks.reduce((sum, { tall = 1 }) => sum + tall, 0)));
+  const room = 720 / list.length;
+  const unit = 46;
+  const height = most * unit + 74;
+  const shapes: Shape[] = [];
+  for (const [i, { title, blocks, wide = 168 }] of list.entries()) {
+    const centre = room * (i + 0.5);
+    shapes.push(text(centre, 20, title, { strong: true, tone: "plain" }));
+    let bottom = height - 22;
+    for (const { label, tone = "plain", sub = "", tall = 1 } of blocks) {
+      const h = tall * unit - 12;
+      shapes.push(
+        arrow([
+          [centre, bottom],
+          [centre, bottom - 11],
+        ]),
+        box(centre - wide / 2, bottom - 12 - h, wide, h, label, tone, sub),
+      );
+      bottom -= tall * unit;
+    }
+    shapes.push(
+      arrow([
+        [centre, bottom],
+        [centre, bottom - 14],
+      ]),
+    );
+    if (between && i < list.length - 1) {
+      const x = room * (i + 1);
+      shapes.push(
+        arrow(
+          [
+            [x - 34, height / 2],
+            [x + 34, height / 2],
+          ],
+          between,
+          "accent",
+        ),
+      );
+    }
+  }
+  return { height, shapes };
+}
+
+/** A feed-forward layer as a memory: keys are scored, an activation makes weights of the scores, values are added up. */
+export function memory({
+  act,
+  reads,
+  note,
+}: {
+  readonly act: string;
+  readonly reads: readonly string[];
+  readonly note: string;
+}): Scene {
+  const scores = [0.3, -0.6, 0.9, -0.2, -0.7, 0.15, 0.55, -0.45];
+  const on = scores.map((score) => Math.max(0, score));
+  const tones = on.map((weight): Tone => (weight > 0.5 ? "accent" : weight > 0 ? "plain" : "quiet"));
+  return {
+    height: 250,
+    shapes: [
+      text(34, 110, "x", { strong: true, tone: "plain" }),
+      arrow([
+        [46, 110],
+        [78, 110],
+      ]),
+      box(80, 46, 92, 128, "keys K", "plain", "one a unit"),
+      arrow(
+        [
+          [174, 110],
+          [212, 110],
+        ],
+        "K x",
+      ),
+      bars([214, 60], [112, 100], scores, "plain"),
+      text(270, 184, "scores"),
+      arrow(
+        [
+          [330, 110],
+          [374, 110],
+        ],
+        act,
+        "accent",
+      ),
+      bars([378, 60], [112, 100], on, tones),
+      text(434, 184, "few are on"),
+      arrow([
+        [494, 110],
+        [532, 110],
+      ]),
+      box(534, 46, 84, 128, "values V", "accent", "one a unit"),
+      arrow([
+        [620, 110],
+        [650, 110],
+      ]),
+      sign(664, 110, "+"),
+      ...reads.map((word, i) => text(576, 196 + 16 * i, word, { tone: "accent" as const })),
+      text(250, 224, note),
+    ],
+  };
+}

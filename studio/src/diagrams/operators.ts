@@ -1,0 +1,189 @@
+/** Neural operators: maps between fields. */
+import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+
+const modes = [0.9, 0.75, 0.6, 0.45, 0.3, 0.22, 0.15, 0.1];
+const wave = (at: number) => 0.5 * Math.sin(6.3 * at) + 0.3 * Math.sin(17 * at + 1);
+
+/** A branch beside the spectral one. */
+export interface OperatorBranch {
+  readonly label: string;
+  readonly sub?: string;
+  readonly tone?: Tone;
+}
+
+/** A Fourier layer: to frequencies, the lowest times weights, back; beside it local branches; all are added. */
+export function fourierLayer({
+  transform = "FFT",
+  back = "inverse FFT",
+  weights = "R · modes",
+  weightsSub = "learned, one matrix a mode",
+  branches = [{ label: "W", sub: "pointwise" }],
+}: {
+  readonly transform?: string;
+  readonly back?: string;
+  readonly weights?: string;
+  readonly weightsSub?: string;
+  readonly branches?: readonly OperatorBranch[];
+}): Scene {
+  const tones: readonly Tone[] = modes.map((_, i) => (i < 4 ? "accent" : "quiet"));
+  const shapes: Shape[] = [
+    curve([14, 46], [76, 76], wave, "plain"),
+    text(52, 140, "field v"),
+    arrow([
+      [96, 84],
+      [138, 84],
+    ]),
+    box(140, 60, 76, 48, transform, "second"),
+    arrow([
+      [218, 84],
+      [238, 84],
+    ]),
+    bars([242, 40], [86, 88], modes, tones),
+    text(268, 142, "kept", { tone: "accent" }),
+    text(310, 142, "cut"),
+    arrow([
+      [332, 84],
+      [352, 84],
+    ]),
+    box(354, 56, 122, 56, weights, "accent", weightsSub),
+    arrow([
+      [478, 84],
+      [498, 84],
+    ]),
+    box(500, 60, 92, 48, back, "second"),
+    arrow([
+      [594, 84],
+      [622, 84],
+    ]),
+    sign(636, 84, "+"),
+    arrow([
+      [649, 84],
+      [668, 84],
+    ]),
+    text(690, 84, "σ", { strong: true, tone: "plain" }),
+  ];
+  for (const [i, { label, sub = "", tone = "plain" }] of branches.entries()) {
+    const y = 168 + i * 58;
+    shapes.push(
+      arrow([
+        [116, 84],
+        [116, y + 22],
+        [262, y + 22],
+      ]),
+      box(264, y, 212, 44, label, tone, sub),
+      arrow([
+        [478, y + 22],
+        [636, y + 22],
+        [636, 98],
+      ]),
+    );
+  }
+  return { height: 178 + branches.length * 58, shapes };
+}
+
+/** Transform once: one transform, layers on frequencies, the loss there too. */
+export function transformOnce(): Scene {
+  const layer = (x: number, i: number): Shape[] => [
+    box(x, 128, 92, 52, `layer ${i}`, "accent", "on frequencies"),
+    arrow([
+      [x + 94, 154],
+      [x + 112, 154],
+    ]),
+  ];
+  return {
+    height: 240,
+    shapes: [
+      text(14, 24, "Fourier operator", { anchor: "start", strong: true, tone: "plain" }),
+      ...[0, 1, 2].flatMap((i): Shape[] => [
+        box(150 + i * 172, 10, 48, 30, "FFT", "quiet"),
+        box(202 + i * 172, 10, 40, 30, "R", "quiet"),
+        box(246 + i * 172, 10, 48, 30, "iFFT", "quiet"),
+        ...(i < 2
+          ? [
+              arrow(
+                [
+                  [296 + i * 172, 25],
+                  [318 + i * 172, 25],
+                ],
+                "",
+                "plain",
+              ),
+            ]
+          : []),
+      ]),
+      text(14, 84, "Transform Once", { anchor: "start", strong: true, tone: "accent" }),
+      curve([14, 118], [76, 72], wave, "plain"),
+      text(52, 208, "field"),
+      arrow([
+        [96, 154],
+        [114, 154],
+      ]),
+      box(116, 128, 92, 52, "cosine", "second", "transform"),
+      arrow([
+        [210, 154],
+        [228, 154],
+      ]),
+      ...layer(230, 1),
+      ...layer(344, 2),
+      ...layer(458, 3),
+      box(572, 128, 134, 52, "loss", "plain", "against the spectrum\nof the target"),
+      text(360, 226, "no way back while training; lowest frequencies only"),
+    ],
+  };
+}
+
+/** Spherical harmonics of a place, and what reads them. */
+export function locationEncoder(): Scene {
+  const rows: Shape[] = [];
+  const band = ["accent", "second"] as const;
+  for (let degree = 0; degree < 3; degree++)
+    for (let order = -degree; order <= degree; order++) {
+      const [cx, cy] = [282 + order * 40, 52 + degree * 56];
+      const size = 11;
+      rows.push(
+        cells(
+          cx - 1.5 * size,
+          cy - 1.5 * size,
+          size,
+          Array.from({ length: 3 }, (_, r) =>
+            Array.from({ length: 3 }, (_, c): Tone => {
+              const lon = Math.cos(Math.abs(order) * c * 1.6 + (order < 0 ? 1.6 : 0));
+              const lat = degree === Math.abs(order) ? 1 : Math.cos((degree - Math.abs(order)) * r * 1.6);
+              return lon * lat >= 0 ? band[0] : band[1];
+            }),
+          ),
+        ),
+      );
+    }
+  return {
+    height: 230,
+    shapes: [
+      { type: "dot", x: 76, y: 108, r: 54, tone: "quiet" },
+      curve([26, 78], [100, 20], (at) => -Math.sin(Math.PI * at), "plain"),
+      curve([26, 112], [100, 20], (at) => -Math.sin(Math.PI * at), "plain"),
+      { type: "dot", x: 92, y: 86, r: 5, tone: "second" },
+      text(76, 184, "longitude, latitude"),
+      arrow([
+        [136, 108],
+        [184, 108],
+      ]),
+      ...rows,
+      text(282, 208, "spherical harmonics by degree", { tone: "accent" }),
+      arrow([
+        [386, 108],
+        [418, 108],
+      ]),
+      box(420, 76, 92, 64, "sin(W·x)", "accent", "a layer of sines"),
+      arrow([
+        [514, 108],
+        [534, 108],
+      ]),
+      box(536, 76, 66, 64, "sin(W·x)", "accent"),
+      arrow([
+        [604, 108],
+        [626, 108],
+      ]),
+      box(628, 84, 78, 48, "land or sea", "plain"),
+    ],
+  };
+}

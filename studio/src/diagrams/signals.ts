@@ -1,0 +1,214 @@
+/** Quantizers, sparse transforms and spectra of physics. */
+import { arrow, bars, box, cells, curve, type Scene, type Shape, type Tone, text } from "./scene.ts";
+
+/** Each channel is bounded and rounded; the codes are all combinations. */
+export function finiteScalars({ levels }: { readonly levels: readonly [number, number] }): Scene {
+  const [across, down] = levels;
+  const squash = (at: number) => Math.tanh(5 * (at - 0.5));
+  const step = (at: number) => Math.round((squash(at) * (across - 1)) / 2) / ((across - 1) / 2);
+  const [x0, y0, size] = [432, 44, 30];
+  const lattice: Shape[] = [];
+  for (let r = 0; r < down; r++)
+    for (let c = 0; c < across; c++)
+      lattice.push({
+        type: "dot",
+        x: x0 + c * size,
+        y: y0 + r * size,
+        r: 4,
+        tone: c === 5 && r === 2 ? "accent" : "quiet",
+      });
+  return {
+    height: 240,
+    shapes: [
+      bars([16, 66], [70, 80], [0.7, -0.4]),
+      text(51, 166, "encoder’s"),
+      text(51, 182, "channels"),
+      arrow([
+        [92, 106],
+        [122, 106],
+      ]),
+      curve([128, 60], [90, 92], squash, "second"),
+      text(173, 172, "bound", { tone: "second" }),
+      arrow([
+        [224, 106],
+        [250, 106],
+      ]),
+      curve([256, 60], [110, 92], step, "accent"),
+      text(311, 172, "round", { tone: "accent" }),
+      text(311, 188, `${across} values a channel`),
+      arrow([
+        [372, 106],
+        [412, 106],
+      ]),
+      ...lattice,
+      { type: "dot", x: x0 + 5 * size + 9, y: y0 + 2 * size - 8, r: 4, tone: "second" },
+      text(
+        x0 + ((across - 1) * size) / 2,
+        y0 + (down - 1) * size + 26,
+        `${across} × ${down} codes, none learned, none to collapse`,
+      ),
+      text(360, 226, "the gradient passes the rounding as if it were not there"),
+    ],
+  };
+}
+
+/** Subsampled signals, small transforms, bins, and peeling. */
+export function peeling(): Scene {
+  const spectrum = [0, 0, 0.9, 0, 0, 0, 0, 0.6, 0, 0, 0, 0.75, 0, 0, 0, 0];
+  const tones = spectrum.map((value): Tone => (value > 0 ? "accent" : "quiet"));
+  const shapes: Shape[] = [
+    bars([14, 40], [130, 60], [0.4, -0.2, 0.6, -0.7, 0.2, 0.5, -0.3, 0.1, 0.7, -0.5, 0.3, -0.1, 0.2, 0.6, -0.4, 0.1]),
+    text(79, 120, "N samples, few are read"),
+  ];
+  const bins: readonly (readonly number[])[] = [
+    [0.9, 0, 0.6, 0.75],
+    [0, 0.9, 0, 1],
+    [0.75, 0.9, 0, 0.6],
+  ];
+  for (const [i, values] of bins.entries()) {
+    const y = 18 + i * 68;
+    shapes.push(
+      arrow([
+        [150, 70],
+        [176, 70],
+        [176, y + 26],
+        [204, y + 26],
+      ]),
+      box(206, y, 118, 52, "subsample", "plain", "small transform"),
+      arrow([
+        [326, y + 26],
+        [346, y + 26],
+      ]),
+      bars(
+        [350, y + 4],
+        [90, 44],
+        values,
+        values.map((v): Tone => (v === 1 ? "second" : v > 0 ? "accent" : "quiet")),
+      ),
+    );
+  }
+  shapes.push(
+    text(395, 228, "bins: alone, or several in one", {}),
+    arrow(
+      [
+        [446, 112],
+        [506, 112],
+      ],
+      "peel",
+      "accent",
+    ),
+    text(476, 134, "take what is alone,"),
+    text(476, 150, "subtract it, again"),
+    bars([556, 76], [150, 72], spectrum, tones),
+    text(631, 168, "all K coefficients", { tone: "accent" }),
+    arrow(
+      [
+        [508, 112],
+        [548, 112],
+      ],
+      "",
+      "accent",
+    ),
+  );
+  return { height: 244, shapes };
+}
+
+/** A power spectrum as a sum of complex powers, each of which is projected in closed form. */
+export function powerLaws(): Scene {
+  return {
+    height: 220,
+    shapes: [
+      curve([20, 40], [110, 100], (at) => 1.6 * at * Math.exp(-3 * at) * 2.4 - 0.9, "plain"),
+      text(75, 160, "power P(k)"),
+      arrow([
+        [136, 90],
+        [166, 90],
+      ]),
+      box(168, 66, 84, 48, "FFTLog", "second"),
+      arrow([
+        [254, 90],
+        [276, 90],
+      ]),
+      ...[0, 1, 2].map(
+        (i): Shape =>
+          curve([280, 34 + i * 42], [92, 34], (at) => (0.9 - 0.2 * i) * Math.cos((4 + 5 * i) * at + i), "accent"),
+      ),
+      text(326, 172, "Σ cₙ · k^νₙ", { tone: "accent" }),
+      arrow([
+        [378, 90],
+        [404, 90],
+      ]),
+      box(406, 58, 148, 64, "line of sight", "accent", "in closed form\nfor each power"),
+      arrow([
+        [556, 90],
+        [580, 90],
+      ]),
+      curve([586, 40], [116, 100], (at) => 0.9 - 2.1 * at ** 1.6 + 0.12 * Math.sin(20 * at), "plain"),
+      text(644, 160, "angular spectrum Cℓ"),
+      text(360, 206, "Limber’s approximation leaves the modes along the line of sight out"),
+    ],
+  };
+}
+
+/** A spectrum of a covariance, and the two ways to count how much of the width it uses. */
+export function covarianceSpectrum({
+  reads,
+}: {
+  readonly reads: readonly (readonly [label: string, share: number])[];
+}): Scene {
+  const values = Array.from({ length: 18 }, (_, i) => 1 / (1 + i) ** 0.9);
+  const size = 13;
+  const n = 8;
+  return {
+    height: 236,
+    shapes: [
+      cells(
+        16,
+        52,
+        14,
+        Array.from({ length: 7 }, (_, r) =>
+          Array.from({ length: 6 }, (_, c): Tone => ((r * 5 + c * 3) % 7 < 3 ? "plain" : "quiet")),
+        ),
+      ),
+      text(58, 170, "activations"),
+      text(58, 186, "tokens × width"),
+      arrow([
+        [108, 100],
+        [140, 100],
+      ]),
+      cells(
+        144,
+        48,
+        size,
+        Array.from({ length: n }, (_, r) =>
+          Array.from({ length: n }, (_, c): Tone => (r === c ? "accent" : Math.abs(r - c) < 2 ? "second" : "quiet")),
+        ),
+      ),
+      text(196, 170, "covariance"),
+      arrow([
+        [254, 100],
+        [286, 100],
+      ]),
+      bars([290, 36], [230, 112], values, "accent"),
+      text(405, 170, "eigenvalues, largest first", { tone: "accent" }),
+      ...reads.flatMap(([label, share], i): Shape[] => [
+        box(560, 36 + i * 66, 146, 50, label, i === 0 ? "second" : "plain"),
+        arrow([
+          [524, 92],
+          [540, 92],
+          [540, 61 + i * 66],
+          [558, 61 + i * 66],
+        ]),
+        arrow(
+          [
+            [290, 194 + i * 18],
+            [290 + 230 * share, 194 + i * 18],
+          ],
+          "",
+          i === 0 ? "second" : "plain",
+        ),
+        text(296 + 230 * share, 194 + i * 18, label.split("\n")[0] as string, { anchor: "start" }),
+      ]),
+    ],
+  };
+}
