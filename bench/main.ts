@@ -1,12 +1,11 @@
 /** The command line of the benchmarks: `npm run bench -- <group>`. */
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { fourierJobs, type Job, jobs } from "./engine/jobs.ts";
-import { type PeerId, peerIds } from "./engine/peers.ts";
+import { groups } from "./engine/groups.ts";
+import type { Job } from "./engine/job.ts";
+import { peerIds } from "./engine/peers.ts";
 import { profile } from "./engine/profile.ts";
-import { reportText } from "./engine/report.ts";
-import { runEngine } from "./engine/run.ts";
+import { type GroupOptions, runGroup } from "./group.ts";
 import { type LoadBenchOptions, loadText, loadTypes, runLoad } from "./load.ts";
 import { type ClientsBenchOptions, clientsText, runClients } from "./serving/clients.ts";
 import { type DecodeBenchOptions, decodeText, runDecode } from "./serving/decode.ts";
@@ -28,45 +27,33 @@ const namesOf =
       return name;
     });
 
-interface Options {
-  readonly jobs: string[];
-  readonly peers: PeerId[];
-  readonly rounds: number;
-  readonly threads: number;
-  readonly python?: string;
-  readonly json?: true;
-  readonly out?: string;
-}
-
 const program = new Command("bench").description("Times Fourward beside its peers, in one run and in turn.");
-const profiledJobs = [...new Map([...jobs, ...fourierJobs].map((job) => [job.id, job])).values()];
-const profiledIds = profiledJobs.map(({ id }) => id);
+const profiledIds = groups.flatMap((group) => group.jobs("full").map(({ id }) => id));
 
-/** A group of jobs that are timed in every system. */
-function comparison(name: string, description: string, group: readonly Job[]): void {
-  const ids = group.map(({ id }) => id);
-  program
-    .command(name)
-    .description(description)
+for (const group of groups) {
+  const ids = group.jobs("full").map(({ id }) => id);
+  comparisonOptions(program.command(group.name).description(group.description))
     .option("--jobs <names>", `jobs, separated by commas: ${ids.join(", ")}`, namesOf(ids), ids)
+    .action((options: GroupOptions) => runGroup(group, options));
+}
+// Without the name of a group: all of them.
+comparisonOptions(
+  program.command("all", { isDefault: true }).description("All groups above, one after the other."),
+).action(async (options: GroupOptions) => {
+  for (const group of groups) await runGroup(group, options);
+});
+
+function comparisonOptions(command: Command): Command {
+  return command
     .option("--peers <names>", `systems, separated by commas: ${peerIds.join(", ")}`, namesOf(peerIds), [...peerIds])
-    .option("--rounds <n>", "how often each is timed", count, 7)
+    .option("--rounds <n>", "how often each is timed", count, 5)
     .option("--threads <n>", "threads of each system", count, availableParallelism())
     .option("--python <path>", "an interpreter that has torch; python3 and /usr/bin/python3 are tried otherwise")
-    .option("--json", "print JSON only")
-    .option("--out <file>", "also write the report there as JSON")
-    .action(async ({ json, out, jobs: names, ...options }: Options) => {
-      const chosen = group.filter(({ id }) => names.includes(id));
-      const log = (line: string): boolean => process.stderr.write(`${line}\n`);
-      const report = await runEngine({ ...options, jobs: chosen, log });
-      const text = `${JSON.stringify(report, null, 2)}\n`;
-      if (out !== undefined) writeFileSync(out, text);
-      process.stdout.write(json ? text : reportText(report, chosen));
-    });
+    .option("--tiny", "jobs so small that they only show that all works")
+    .option("--record", "append the figures to the history of this kind of machine, bench/history")
+    .option("--out <folder>", "where <group>.json and <group>.html are written", "runs/bench")
+    .option("--json", "print JSON only");
 }
-
-comparison("engine", "Training steps and Fourier transforms beside PyTorch, tfjs-wasm and jax-js.", jobs);
-comparison("fourier", "Fourier transforms and long convolutions beside PyTorch, tfjs and jax-js.", fourierJobs);
 
 program
   .command("profile")
@@ -75,7 +62,7 @@ program
   .option("--lines", "by line of the program instead of by primitive")
   .option("--threads <n>", "threads", count, availableParallelism())
   .action(async (id: string, { lines = false, threads }: { readonly lines?: boolean; readonly threads: number }) => {
-    const job = profiledJobs.find((one) => one.id === id) as Job;
+    const job = groups.flatMap((group) => group.jobs("full")).find((one) => one.id === id) as Job;
     process.stdout.write(`${await profile(job, threads, lines)}\n`);
   });
 

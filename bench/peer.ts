@@ -11,6 +11,8 @@ export interface Entrant {
   readonly multiple: number;
   /** Losses of the first steps, or other results: by these peers prove that they compute the same. */
   readonly check: readonly number[];
+  /** How far these may be off, if rounding its weights is what it is about; as all others by default. */
+  readonly tolerance?: number;
 }
 
 /** What a peer says of itself. `threads` is what its kernels use. */

@@ -4,19 +4,12 @@
  */
 import * as ort from "onnxruntime-node";
 import {
-  abs,
   compile,
   evaluate,
   key,
-  matmul,
-  maximum,
   releaseSessions,
-  reshape,
-  rfft,
   setDefaults,
-  slice,
   stack,
-  sum,
   type Tensor,
   toOnnx,
 } from "../../src/array/index.ts";
@@ -24,19 +17,10 @@ import { runtime } from "../../src/array/runtime/node.ts";
 import { describeMachine } from "../../src/report/machine.ts";
 import { compileSteps } from "../../src/train/index.ts";
 import { type Ready, serve } from "../serve.ts";
-import type { StoredJob } from "./jobs.ts";
-import {
-  type Batch,
-  comparedPlaces,
-  convolutionEnergies,
-  convolutionInputs,
-  index,
-  inputOf,
-  isTraining,
-  meanPlanePower,
-  meanPower,
-  training,
-} from "./models.ts";
+import type { StoredJob } from "./job.ts";
+import { type Batch, index, isTraining, training } from "./models.ts";
+import { type Program, programOf } from "./programs.ts";
+import { type Work, workOf } from "./work.ts";
 
 const threads = Number(process.env.BENCH_THREADS);
 setDefaults({ threads });
@@ -97,76 +81,57 @@ async function trainingEntrants(job: StoredJob): Promise<Ready[]> {
   ];
 }
 
-/** A compiled function of one argument, called again and again. */
-function callEntrant<A, R>(fn: (x: A) => R, x: A, check: (result: R) => readonly number[]): Ready[] {
+/** A compiled function, called again and again. */
+function callEntrant({ fn, args, check }: Program): Ready {
   const call = compile(fn);
-  return [
-    {
-      id: "call",
-      label: "compiled",
-      async run(calls) {
-        let result = await call(x);
-        for (let i = 1; i < calls; i++) result = await call(x);
-        return check(result);
-      },
+  return {
+    id: "call",
+    label: "compiled",
+    async run(calls) {
+      let results = await call(...args);
+      for (let i = 1; i < calls; i++) results = await call(...args);
+      return check(results.map(({ data }) => data as Float32Array));
     },
-  ];
+  };
 }
 
-/** ONNX Runtime with nothing around it: `count` operations in a row in one model, and one number returned. */
-async function runtimeEntrant(count: number, fn: (x: Tensor) => Tensor, x: Tensor): Promise<Ready[]> {
-  const model = toOnnx(fn, [x], { inputNames: ["x"], outputNames: ["total"] });
-  const session = await ort.InferenceSession.create(model, { intraOpNumThreads: threads, interOpNumThreads: 1 });
-  const [input] = session.inputNames;
-  const feeds = { [input as string]: new ort.Tensor("float32", x.data as Float32Array, x.shape) };
-  return [
-    {
-      id: "runtime",
-      label: "ONNX Runtime alone",
-      multiple: count,
-      async run(steps) {
-        let total = 0;
-        for (let i = 0; i < steps; i += count) {
-          const results = await session.run(feeds);
-          total = Number(Object.values(results)[0]?.data[0]);
-        }
-        return [total];
-      },
+/** ONNX Runtime with nothing around it. */
+async function runtimeEntrant({ fn, args, steps: count, check }: Program): Promise<Ready> {
+  const names = args.map((_, i) => `x${i}`);
+  const session = await ort.InferenceSession.create(toOnnx(fn, args, { inputNames: names }), {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+  });
+  const feeds = Object.fromEntries(
+    args.map(({ data, shape }, i) => [names[i], new ort.Tensor("float32", data as Float32Array, shape)]),
+  );
+  return {
+    id: "runtime",
+    label: "ONNX Runtime alone",
+    multiple: count,
+    async run(steps) {
+      let results: Readonly<Record<string, ort.Tensor>> = {};
+      for (let i = 0; i < steps; i += count) results = await session.run(feeds);
+      return check(session.outputNames.map((name) => results[name]?.data as Float32Array));
     },
-  ];
+  };
 }
-
-const repeated = (count: number, x: Tensor, fn: (h: Tensor, i: number) => Tensor): Tensor =>
-  Array.from({ length: count }, (_, i) => i).reduce(fn, x);
-
-/** One number by which results are compared, cheap beside what made them. */
-const size = (h: Tensor): Tensor => sum(abs(slice(reshape(h, [-1]), { starts: [0], stops: [1024] })));
 
 async function setUp(job: StoredJob): Promise<Ready[]> {
   await releaseSessions();
   if (isTraining(job)) return trainingEntrants(job);
-  const x = inputOf(job);
-  const count = job.stepsInGraph;
-  if (job.model === "rfft") {
-    return callEntrant(
-      (v) => rfft(v),
-      x,
-      ({ re, im }) => {
-        const [a, b] = [re, im].map((t) => t.data as Float32Array) as [Float32Array, Float32Array];
-        const meanSquare = (v: Float32Array) => v.reduce((total, value) => total + value * value, 0) / v.length;
-        const columns = re.shape[1] as number;
-        return [a[columns + 2] as number, b[17 * columns + 100] as number, meanSquare(a), meanSquare(b)];
-      },
-    );
-  }
-  if (job.model === "power" || job.model === "planePower") {
-    const power = job.model === "power" ? meanPower : meanPlanePower;
-    return callEntrant(power, x, (p) => comparedPlaces(p.size).map((i) => (p.data as Float32Array)[i] as number));
-  }
-  if (job.model === "convolution") return callEntrant(convolutionEnergies, convolutionInputs(job), numbers);
-  return job.model === "products"
-    ? runtimeEntrant(count, (v) => size(repeated(count, v, (h) => matmul(h, v))), x)
-    : runtimeEntrant(count, (v) => size(repeated(count, v, (h, i) => maximum(h, -2 + 0.1 * i))), x);
+  const program = programOf(job);
+  if (!program) throw new Error(`no job of the kind ${job.model}`);
+  return [program.isCeiling ? await runtimeEntrant(program) : callEntrant(program)];
+}
+
+/** Operations and bytes of a step, from its graph. */
+async function work(job: StoredJob): Promise<Work> {
+  const program = programOf(job);
+  if (program) return workOf(program.fn, program.args, program.steps);
+  const { step, state, batches } = await training(job);
+  const fn = (before: typeof state, batch: Batch, i: Tensor) => step(before, batch, { step: i });
+  return workOf(fn, [state, batches[0] as Batch, index(0)]);
 }
 
 /** Milliseconds of each part of a first call, of a training step's graph: everything anew each time. */
@@ -200,5 +165,5 @@ await serve<StoredJob>({
     return { name: "Fourward", version: `${fourward}, onnxruntime-node ${onnxruntime}`, threads };
   },
   setUp,
-  others: { creation },
+  others: { creation, work },
 });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Array as JaxArray } from "@jax-js/jax";
 import { type Ready, serve } from "../serve.ts";
 import { type LoadedArray, readInputs, splitBatches } from "./inputs.ts";
-import type { StoredJob } from "./jobs.ts";
+import type { StoredJob } from "./job.ts";
 import { provideWebWorkers } from "./web-worker.ts";
 
 const threads = Number(process.env.BENCH_THREADS);
@@ -169,7 +169,7 @@ function transformEntrant(job: StoredJob): Ready {
         for (let i = 0; i < v.length; i++) total += (v[i] as number) ** 2;
         return total / v.length;
       };
-      const columns = a.length / 256;
+      const columns = a.length / (job.sizes.rows as number);
       return [a[columns + 2] as number, b[17 * columns + 100] as number, meanSquare(a), meanSquare(b)];
     },
   };
@@ -248,6 +248,8 @@ await serve<StoredJob>({
   async setUp(job) {
     if (job.model in models) return [trainingEntrant(job)];
     if (job.model === "convolution") return [convolutionEntrant(job)];
-    return [["rfft", "power", "planePower"].includes(job.model) ? transformEntrant(job) : ceilingEntrant(job)];
+    if (["rfft", "power", "planePower"].includes(job.model)) return [transformEntrant(job)];
+    if (job.model === "products" || job.model === "passes") return [ceilingEntrant(job)];
+    throw new Error("the comparison has no form of this job for it");
   },
 });

@@ -1,8 +1,7 @@
-/** The jobs in the array language. */
+/** Models of the training jobs, in the array language. */
 import {
   add,
   arange,
-  type Complex,
   conv,
   evaluate,
   gelu,
@@ -10,29 +9,23 @@ import {
   less,
   matmul,
   maxPool,
-  mean,
   mul,
   relu,
   reshape,
-  rfft,
-  rfft2,
   softmax,
   split,
-  square,
-  stack,
-  sum,
   type Tensor,
+  type Tree,
   take,
   tensor,
   transpose,
   valueAndGrad,
-  vjp,
   where,
 } from "../../src/array/index.ts";
-import { fftConvolution } from "../../src/spectral/index.ts";
+import { neuralOperator } from "../../src/models/index.ts";
 import { adamW, crossEntropy, meanSquaredError } from "../../src/train/index.ts";
 import { type LoadedArray, readInputs, splitBatches } from "./inputs.ts";
-import type { StoredJob } from "./jobs.ts";
+import type { StoredJob } from "./job.ts";
 
 type Params = { readonly [name: string]: Tensor };
 export type Batch = { readonly x: Tensor; readonly y: Tensor };
@@ -87,41 +80,32 @@ const models: Readonly<Record<string, (sizes: Sizes) => Model>> = {
       return crossEntropy(matmul(norm(p, "norm", h), get(p, "tokens"), { transposeB: true }), y);
     };
   },
+  fno: ({ width = 0, modes = 0, layers = 0 }) => {
+    const operator = neuralOperator({ inputs: 1, outputs: 1, width, layers, modes: [modes, modes] });
+    return (p, { x, y }) => meanSquaredError(operator.apply(nested(p), x), y);
+  },
 };
 
-const toTensors = (arrays: Readonly<Record<string, LoadedArray>>): Record<string, Tensor> =>
+/** Parameters by dotted names as a tree. */
+export function nested(p: Params): { readonly [name: string]: Tree } {
+  const tree: Record<string, Tree> = {};
+  for (const [path, x] of Object.entries(p)) {
+    const names = path.split(".");
+    const last = names.pop() as string;
+    const at = names.reduce((node, name) => {
+      node[name] ??= {};
+      return node[name] as Record<string, Tree>;
+    }, tree);
+    at[last] = x;
+  }
+  return tree;
+}
+
+export const toTensors = (arrays: Readonly<Record<string, LoadedArray>>): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(arrays).map(([name, { shape, data }]) => [name, tensor(data, { shape })]));
 
 /** True if the job trains a model. */
 export const isTraining = ({ model }: StoredJob): boolean => model in models;
-
-/** The first array of a job that has no parameters. */
-export const inputOf = (job: StoredJob): Tensor =>
-  toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {}).x as Tensor;
-
-/** Mean power at each frequency of the rows of `x`. */
-export const meanPower = (x: Tensor): Tensor => powerOf(rfft(x));
-
-/** Mean power at each frequency of the planes of `x`. */
-export const meanPlanePower = (x: Tensor): Tensor => powerOf(rfft2(x));
-
-const powerOf = ({ re, im }: Complex): Tensor => mean(add(square(re), square(im)), { axis: 0 });
-
-/** Places of a mean power by which results are compared. */
-export const comparedPlaces = (size: number): number[] => [0, 1, size >> 1, size - 1];
-
-/** A convolution with gradients: the signal, the kernel, and the gradient of the result. */
-export function convolutionInputs(job: StoredJob): [u: Tensor, k: Tensor, dy: Tensor] {
-  const { x, y } = toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {});
-  return [x as Tensor, toTensors(readInputs(job.file, job.arrays, "parameter")).k as Tensor, y as Tensor];
-}
-
-/** Sums of squares of a causal convolution and of its gradients. */
-export function convolutionEnergies([u, k, dy]: readonly [Tensor, Tensor, Tensor]): Tensor {
-  const [y, pull] = vjp(([a, b]: readonly Tensor[]) => fftConvolution(a as Tensor, b as Tensor), [u, k]);
-  // Row by row: the runtime sums millions of numbers one after the other, which is off by a thousandth.
-  return stack([y, ...pull(dy)[0]].map((x) => sum(sum(square(x), { axis: -1 }))));
-}
 
 /** A training job: the step, its state at the start, and batches. */
 export async function training(job: StoredJob) {

@@ -2,22 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compile, profiled, rfft, setDefaults, type Tensor } from "../../src/array/index.ts";
+import { compile, profiled, setDefaults, type Tensor } from "../../src/array/index.ts";
 import { byLine, byPrimitive, profileTable } from "../../src/report/index.ts";
 import { digits, table } from "../table.ts";
 import { writeInputs } from "./inputs.ts";
-import { adam, type Job } from "./jobs.ts";
-import {
-  type Batch,
-  convolutionEnergies,
-  convolutionInputs,
-  index,
-  inputOf,
-  isTraining,
-  meanPlanePower,
-  meanPower,
-  training,
-} from "./models.ts";
+import { adam, type Job, type StoredJob } from "./job.ts";
+import { type Batch, index, isTraining, training } from "./models.ts";
+import { programOf } from "./programs.ts";
 
 const RUNS = 20;
 
@@ -52,16 +43,9 @@ async function trainingStep(job: Parameters<typeof training>[0]): Promise<() => 
   return () => run(state, batches[0] as Batch, index(0));
 }
 
-function callOf(job: Parameters<typeof inputOf>[0]): () => Promise<unknown> {
-  if (job.model === "convolution") {
-    const inputs = convolutionInputs(job);
-    const run = compile(convolutionEnergies);
-    return () => run(inputs);
-  }
-  const x = inputOf(job);
-  const calls = { rfft: (v: Tensor) => rfft(v), power: meanPower, planePower: meanPlanePower };
-  const call = calls[job.model as keyof typeof calls];
-  if (!call) throw new Error(`profile: "${job.id}" is one operator only`);
-  const run = compile(call as (v: Tensor) => unknown);
-  return () => run(x);
+function callOf(job: StoredJob): () => Promise<unknown> {
+  const program = programOf(job);
+  if (!program || program.isCeiling) throw new Error(`profile: "${job.id}" is not one graph of several operators`);
+  const run = compile(program.fn);
+  return () => run(...program.args);
 }

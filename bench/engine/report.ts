@@ -4,8 +4,10 @@ import { type JobResult, type Result, TOLERANCE } from "../compare.ts";
 import type { PeerFacts } from "../peer.ts";
 import { summarize } from "../statistics.ts";
 import { digits, table, times } from "../table.ts";
-import type { Job } from "./jobs.ts";
+import type { Job } from "./job.ts";
 import { blasText } from "./peers.ts";
+import { rateCells, roofText } from "./roof.ts";
+import type { Work } from "./work.ts";
 
 /** Times of making the session of a training step, one entry a round. */
 export interface Creation {
@@ -19,7 +21,11 @@ export interface Creation {
   }[];
 }
 
+/** Results of a job, and what its step costs. */
+export type EngineResult = JobResult & { readonly work: Work | null };
+
 export interface EngineReport {
+  readonly group: string;
   readonly date: string;
   readonly machine: Machine;
   readonly threads: number;
@@ -27,7 +33,7 @@ export interface EngineReport {
   readonly peers: Readonly<Record<string, PeerFacts>>;
   /** Plain sentences on peers that were skipped. */
   readonly skipped: readonly string[];
-  readonly jobs: readonly JobResult[];
+  readonly jobs: readonly EngineResult[];
   readonly creation: Creation | null;
 }
 
@@ -63,15 +69,13 @@ const spread = (
   text: (value: number) => string,
 ): string => `${text(low)} to ${text(high)}`;
 
-function jobText(job: Job, { results, failures, reference }: JobResult, nameOf: (peer: string) => string): string {
-  const { work } = job;
+function jobText(job: Job, result: EngineResult, nameOf: (peer: string) => string): string {
+  const { results, failures, reference, work, rates } = result;
   const rows = results.map(({ peer, label, milliseconds, ratio, difference }) => [
     `${nameOf(peer)}, ${label}`,
     digits(milliseconds.median),
     spread(milliseconds, digits),
-    ...(work
-      ? [`${digits((work.amount / milliseconds.median) * 1e3)} ${work.unit === "GB" ? "GB/s" : "GFLOP/s"}`]
-      : []),
+    ...Object.values(rateCells(work, rates, milliseconds.median)),
     times(ratio.median),
     spread(ratio, times),
     peer === reference && difference === 0 ? "reference" : difference === 0 ? "0" : difference.toExponential(0),
@@ -80,7 +84,7 @@ function jobText(job: Job, { results, failures, reference }: JobResult, nameOf: 
     "system",
     `ms a ${job.unit}`,
     "range",
-    ...(work ? ["rate"] : []),
+    ...Object.keys(rateCells(work, rates, 1)),
     "ratio",
     "range",
     "first results off by",
@@ -89,6 +93,7 @@ function jobText(job: Job, { results, failures, reference }: JobResult, nameOf: 
     `### ${job.title} (${job.id})`,
     "",
     ...(rows.length > 0 ? [table(header, rows)] : []),
+    ...(rates ? [roofText(rates)] : []),
     ...failures.map(({ peer, reason }) => `- ${nameOf(peer)}: ${reason}`),
   ].join("\n");
 }
@@ -126,11 +131,13 @@ function creationText({ job, rounds }: Creation): string {
   ].join("\n");
 }
 
+/** The faster way of a peer, by its median. */
+export const best = ({ results }: JobResult, peer: string): Result | undefined =>
+  results.filter((one) => one.peer === peer).sort((a, b) => a.milliseconds.median - b.milliseconds.median)[0];
+
 /** One row a job: the best entrant of each peer, and its ratio to Fourward's best. */
 function summaryText({ jobs: results, peers }: EngineReport, jobs: readonly Job[]): string {
   const others = Object.keys(peers).filter((id) => id !== "fourward");
-  const best = (result: JobResult, peer: string): Result | undefined =>
-    result.results.filter((one) => one.peer === peer).sort((a, b) => a.milliseconds.median - b.milliseconds.median)[0];
   const rows = results.flatMap((result) => {
     const job = jobs.find(({ id }) => id === result.job);
     const own = best(result, "fourward");

@@ -4,12 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeMachine } from "../../src/report/machine.ts";
 import { compareJob, Peers } from "../compare.ts";
+import { openRoofline } from "../roofline.ts";
 import { writeInputs } from "./inputs.ts";
-import { adam, type Job, type StoredJob } from "./jobs.ts";
+import { adam, type Job, type StoredJob } from "./job.ts";
 import { findPeers, type PeerId } from "./peers.ts";
 import type { Creation, EngineReport } from "./report.ts";
+import type { Work } from "./work.ts";
 
 export interface EngineOptions {
+  /** Name of the group that the jobs are of. */
+  readonly group: string;
   readonly jobs: readonly Job[];
   readonly peers: readonly PeerId[];
   readonly rounds: number;
@@ -22,10 +26,17 @@ export interface EngineOptions {
 /** The job whose graph the session is made of; its time is a bar of its own. */
 const CREATED = "gpt";
 const CREATION_ROUNDS = 5;
-const CREATION_LIMIT_MS = 120_000;
+const LIMIT_MS = 120_000;
 
 /** Runs the comparison in child processes; nothing of it stays behind. */
-export async function runEngine({ jobs, rounds, threads, log, ...options }: EngineOptions): Promise<EngineReport> {
+export async function runEngine({
+  group,
+  jobs,
+  rounds,
+  threads,
+  log,
+  ...options
+}: EngineOptions): Promise<EngineReport> {
   const found = findPeers(options.peers, threads, options.python);
   const skipped = found.flatMap((peer) => ("missing" in peer ? [peer.missing] : []));
   for (const line of skipped) log(line);
@@ -33,6 +44,7 @@ export async function runEngine({ jobs, rounds, threads, log, ...options }: Engi
   const folder = mkdtempSync(join(tmpdir(), "fourward-bench-"));
   const started = new Peers(usable);
   let peers = started;
+  const roofline = await openRoofline(threads);
   try {
     log("start peers");
     const { facts, failures } = await started.describe();
@@ -50,12 +62,15 @@ export async function runEngine({ jobs, rounds, threads, log, ...options }: Engi
     };
     const results = [];
     for (const job of jobs) {
-      results.push(await compareJob(peers, store(job), { rounds, log, reference: "torch" }));
+      const stored = store(job);
+      const result = await compareJob(peers, stored, { rounds, log, reference: "torch", rates: roofline.measure });
+      results.push({ ...result, work: await workOf(peers, stored) });
       rmSync(join(folder, `${job.id}.bin`));
     }
     const created = jobs.find(({ id }) => id === CREATED);
     const creation = created && usable.has("fourward") ? await timeCreation(peers, store(created), log) : null;
     return {
+      group,
       date: new Date().toISOString().slice(0, 10),
       machine: describeMachine(),
       threads,
@@ -67,15 +82,23 @@ export async function runEngine({ jobs, rounds, threads, log, ...options }: Engi
     };
   } finally {
     peers.close();
+    await roofline.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What a step costs, which Fourward tells; null without it, or where it cannot. */
+async function workOf(peers: Peers, job: StoredJob): Promise<Work | null> {
+  if (!peers.ids.includes("fourward")) return null;
+  const { operations, bytes } = await peers.get("fourward").ask({ op: "work", job }, LIMIT_MS);
+  return { operations: operations as number, bytes: bytes as number | null };
 }
 
 async function timeCreation(peers: Peers, job: StoredJob, log: (line: string) => void): Promise<Creation> {
   log(`${job.id}: creation of its session`);
   const rounds: Creation["rounds"][number][] = [];
   for (let i = 0; i < CREATION_ROUNDS; i++) {
-    const reply = await peers.get("fourward").ask({ op: "creation", job }, CREATION_LIMIT_MS);
+    const reply = await peers.get("fourward").ask({ op: "creation", job }, LIMIT_MS);
     rounds.push(reply as unknown as Creation["rounds"][number]);
   }
   return { job: job.id, rounds };

@@ -7,7 +7,7 @@ import { getThreadsCount, setThreadsCount } from "@tensorflow/tfjs-backend-wasm"
 import * as tf from "@tensorflow/tfjs-core";
 import { type Ready, serve } from "../serve.ts";
 import { type LoadedArray, readInputs, splitBatches } from "./inputs.ts";
-import type { StoredJob } from "./jobs.ts";
+import type { StoredJob } from "./job.ts";
 
 type Params = { readonly [name: string]: tf.Variable };
 type Batch = { readonly x: tf.Tensor; readonly y: tf.Tensor };
@@ -206,8 +206,9 @@ await serve<StoredJob>({
   async setUp(job) {
     tf.disposeVariables();
     if (job.model in models) return [trainingEntrant(job)];
-    if (["rfft", "power", "planePower", "convolution"].includes(job.model))
+    if (["rfft", "power", "planePower", "convolution", "fno"].includes(job.model))
       throw new Error("its WebAssembly backend has no complex numbers");
-    return [ceilingEntrant(job)];
+    if (job.model === "products" || job.model === "passes") return [ceilingEntrant(job)];
+    throw new Error("the comparison has no form of this job for it");
   },
 });

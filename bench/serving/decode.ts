@@ -1,9 +1,9 @@
 /** How long a token takes at batch 1 and in batches, beside what reading the weights once would take. */
-import { Worker } from "node:worker_threads";
 import { evaluate, key, mapTree, normal, setDefaults, tensor } from "../../src/array/index.ts";
 import { type Decoder, type DecoderParams, decoder, loadPretrained, modelFolder } from "../../src/models/index.ts";
 import { median } from "../../src/report/index.ts";
 import { generate } from "../../src/serve/index.ts";
+import { openRoofline } from "../roofline.ts";
 import { table } from "../table.ts";
 
 export interface DecodeBenchOptions {
@@ -40,6 +40,7 @@ export interface DecodeReport {
 export async function runDecode(options: DecodeBenchOptions): Promise<DecodeReport> {
   const { models, rows, prompt, tokens, rounds, threads, log } = options;
   setDefaults({ threads });
+  const roofline = await openRoofline(threads);
   const rates: number[] = [];
   const loaded: { readonly name: string; readonly model: Decoder; readonly params: DecoderParams }[] = [];
   for (const name of models) loaded.push({ name, ...(await load(name)) });
@@ -47,7 +48,7 @@ export async function runDecode(options: DecodeBenchOptions): Promise<DecodeRepo
   // The first round builds graphs and does not count.
   for (let round = 0; round <= rounds; round++) {
     log(`round ${round} of ${rounds}`);
-    rates.push(await copyRate(threads));
+    rates.push((await roofline.measure()).copy);
     for (const { model, params, count, ms } of cases) {
       const prompts = Array.from({ length: count }, (_, row) =>
         Array.from({ length: prompt }, (_, i) => (7 * i + row + 1) % model.config.vocabulary),
@@ -61,6 +62,7 @@ export async function runDecode(options: DecodeBenchOptions): Promise<DecodeRepo
       if (round > 0) ms.push(median(times));
     }
   }
+  await roofline.close();
   const rate = median(rates);
   return {
     copyRate: rate,
@@ -123,38 +125,4 @@ async function load(name: string): Promise<{ model: Decoder; params: DecoderPara
     return tensor(values, { shape });
   });
   return { model, params };
-}
-
-/** Copies blocks that no cache holds in as many threads as asked for. */
-const copying = `
-const { parentPort, workerData } = require("node:worker_threads");
-const from = Buffer.alloc(workerData, 1), to = Buffer.alloc(workerData, 2);
-parentPort.on("message", (times) => {
-  if (times === 0) process.exit();
-  for (let i = 0; i < times; i++) from.copy(to);
-  parentPort.postMessage(0);
-});`;
-const BLOCK = 128 * 2 ** 20;
-
-async function copyRate(threads: number): Promise<number> {
-  const workers = Array.from({ length: threads }, () => new Worker(copying, { eval: true, workerData: BLOCK }));
-  const all = (times: number) =>
-    Promise.all(
-      workers.map(
-        (worker) =>
-          new Promise((done) => {
-            worker.once("message", done);
-            worker.postMessage(times);
-          }),
-      ),
-    );
-  await all(1);
-  const rates: number[] = [];
-  for (let i = 0; i < 5; i++) {
-    const started = performance.now();
-    await all(1);
-    rates.push((2 * BLOCK * threads) / ((performance.now() - started) / 1000));
-  }
-  for (const worker of workers) worker.postMessage(0);
-  return Math.max(...rates);
 }

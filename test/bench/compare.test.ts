@@ -74,12 +74,44 @@ test("a peer that ended is started again for the next job", async () => {
   expect(facts).toBe("no answer within 0.2 s");
 });
 
-test("a slow peer gets fewer rounds", async () => {
-  const { results } = await compare(
-    { b: peer(`({ op, steps }) => op === "setup" ? ${entrant([1])} : { ms: 9000 * steps }`) },
-    7,
+test("a slow peer gets fewer rounds, a very slow one no more than its first step", async () => {
+  const rounds = async (ms: number) => {
+    const { results } = await compare(
+      { b: peer(`({ op, steps }) => op === "setup" ? ${entrant([1])} : { ms: ${ms} * steps }`) },
+      7,
+    );
+    peers?.close();
+    return results[0]?.rounds;
+  };
+  expect(await rounds(4000)).toEqual([4000, 4000, 4000]);
+  expect(await rounds(20_000)).toEqual([20_000]);
+});
+
+test("a slow peer may check fewer results; one whose weights are rounded has a tolerance of its own", async () => {
+  const rounding = entrant([1, 2.1]).replace("check:", "tolerance: 0.1, check:");
+  const { results, failures } = await compare({
+    a: peer(`({ op }) => op === "setup" ? ${rounding} : { ms: 1 }`),
+    b: peer(`({ op }) => op === "setup" ? ${entrant([1, 2])} : { ms: 1 }`),
+    c: peer(`({ op }) => op === "setup" ? ${entrant([1])} : { ms: 1 }`),
+  });
+  expect(failures).toEqual([]);
+  expect(results.map(({ difference }) => difference > 0)).toEqual([true, false, false]);
+});
+
+test("rates of the machine are measured once a round, and their medians reported", async () => {
+  let round = 0;
+  peers = new Peers(new Map([["b", peer(`({ op }) => op === "setup" ? ${entrant([1])} : { ms: 1 }`)]]));
+  const { rates } = await compareJob(
+    peers,
+    { id: "job" },
+    {
+      rounds: 3,
+      log: () => undefined,
+      reference: "b",
+      rates: async () => ({ gemm: ++round, gemmOneThread: 1, copy: 10 * round, copyOneThread: 5 }),
+    },
   );
-  expect(results[0]?.rounds).toHaveLength(2);
+  expect(rates).toEqual({ gemm: 2, gemmOneThread: 1, copy: 20, copyOneThread: 5 });
 });
 
 test("what cannot be started is told", async () => {

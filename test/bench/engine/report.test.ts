@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import type { JobResult } from "../../../bench/compare.ts";
-import { jobs } from "../../../bench/engine/jobs.ts";
 import { type EngineReport, reportText } from "../../../bench/engine/report.ts";
+import { trainingJobs } from "../../../bench/engine/training-jobs.ts";
 import { pairedRatio, summarize } from "../../../bench/statistics.ts";
+
+const jobs = trainingJobs("full");
 
 const result = (peer: string, rounds: readonly number[], base: readonly number[]): JobResult["results"][number] => ({
   peer,
@@ -14,7 +16,11 @@ const result = (peer: string, rounds: readonly number[], base: readonly number[]
   ratio: pairedRatio(rounds, base),
 });
 
+/** A machine of 500 GFLOP/s and 50 GB/s. */
+const rates = { gemm: 5e11, gemmOneThread: 2.5e11, copy: 5e10, copyOneThread: 2e10 };
+
 const report: EngineReport = {
+  group: "engine",
   date: "2026-01-01",
   machine: {
     cpu: "A processor",
@@ -42,12 +48,16 @@ const report: EngineReport = {
         result("torch", [20, 16, 24], [10, 8, 12]),
       ],
       failures: [{ peer: "jax", reason: "ended with code 1" }],
+      rates: null,
+      work: null,
     },
     {
       job: "products",
       reference: "torch",
       results: [result("fourward", [10], [10])],
       failures: [],
+      rates,
+      work: { operations: 2 * 1024 ** 3, bytes: 1e8 },
     },
   ],
   creation: {
@@ -66,8 +76,11 @@ test("a report names the machine, every system, each figure with its range, and 
   expect(text).toContain("model of 100 KiB");
 });
 
-test("a job of known work shows its rate", () => {
-  expect(reportText(report, jobs)).toContain("215 GFLOP/s");
+test("a job of known work shows its rates, and their shares of the machine's", () => {
+  const text = reportText(report, jobs);
+  expect(text).toMatch(/GFLOP\/s \| of GEMM \| +GB\/s \| of copying/);
+  expect(text).toMatch(/\| +215 \| +42.9 % \| +10.0 \| +20.0 % \|/);
+  expect(text).toContain("matrix products 500 GFLOP/s (one thread 250), copying 50.0 GB/s");
 });
 
 test("the summary compares the better ways", () => {
