@@ -1,10 +1,11 @@
 /** From a traced function to one ONNX model and back to a function: `compile`, `evaluate`, `toOnnx`. */
+
+import { runtime } from "#runtime";
 import type { HostArray } from "./dtype.ts";
 import { nodesOf, printGraph } from "./graph.ts";
 import { OnnxBuilder } from "./onnx/builder.ts";
 import { encodeModel } from "./onnx/proto.ts";
 import { type Profile, Recorder, recorder } from "./profile.ts";
-import { runtime } from "./runtime/node.ts";
 import { checkDevice, type Device, type Session, type SessionOptions, type Value } from "./runtime/runtime.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-common";
 import { readKernels } from "./kernels.ts";
 import type { Device, Runtime } from "./runtime.ts";
-import { type OrtPackage, openSession, type Profiling, reasonOf } from "./session.ts";
+import { KEEP_DOUBLE, type OrtPackage, openSession, type Profiling, reasonOf } from "./session.ts";
 
 /** The runtime for this process; the native library is loaded at first use, which keeps short commands quick. */
 export const runtime: Runtime = {
@@ -14,7 +14,7 @@ export const runtime: Runtime = {
     const ort = (await import("onnxruntime-node")) as unknown as OrtPackage;
     try {
       const profiling = profile ? await profilingInFolder() : undefined;
-      return await openSession(ort, model, sessionOptions(device, threads, double), profiling);
+      return await openSession(ort, model, sessionOptions(device, threads, double), { profiling });
     } catch (error) {
       if (device === "cpu") throw error;
       throw new Error(
@@ -32,8 +32,7 @@ const sessionOptions = (device: Device, threads: number, double: boolean): Infer
   // Each session owns a thread pool; without a bound on spinning, pools of idle sessions slow the busy one.
   extra: {
     session: { intra_op: { spin_duration_us: "1000" } },
-    // It joins a product and a factor to one operator whose factor is a float32, whatever the type of the product.
-    ...(double ? { optimization: { disable_specified_optimizers: "MatMulScaleFusion" } } : {}),
+    ...(double ? KEEP_DOUBLE : {}),
   },
 });
 

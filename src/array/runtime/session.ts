@@ -20,15 +20,21 @@ export interface Profiling {
 /** Traces grow by a kilobyte for each operator that runs, so only so many seconds of runs are recorded. */
 const RECORDED_SECONDS = 3;
 
+/** It joins a product and a factor to one operator whose factor is a float32, whatever the type of the product. */
+export const KEEP_DOUBLE = { optimization: { disable_specified_optimizers: "MatMulScaleFusion" } };
+
 /** The runtime prints nothing below this level: its errors are thrown, and printing them too would say things twice. */
-const FATAL = 4;
+export const FATAL = 4;
 
 /** Loads a model and wraps it so that runs follow each other and tensors come back as host arrays. */
 export async function openSession(
   ort: OrtPackage,
   model: Uint8Array,
   options: InferenceSession.SessionOptions,
-  profiling?: Profiling,
+  {
+    profiling,
+    run: runOptions,
+  }: { readonly profiling?: Profiling | undefined; readonly run?: InferenceSession.RunOptions } = {},
 ): Promise<Session> {
   const session = await ort.InferenceSession.create(model, {
     graphOptimizationLevel: "all",
@@ -54,7 +60,7 @@ export async function openSession(
       // Two runs at once on one session take longer than one after the other.
       const run = last.then(async () => {
         const started = performance.now();
-        const outputs = await runOnce(ort, session, inputs);
+        const outputs = await runOnce(ort, session, inputs, runOptions);
         all.runs++;
         all.seconds += (performance.now() - started) / 1000;
         if (profiling && all.seconds >= RECORDED_SECONDS) endProfiling();
@@ -95,6 +101,7 @@ async function runOnce(
   ort: OrtPackage,
   session: InferenceSession,
   inputs: ReadonlyMap<string, Value>,
+  options?: InferenceSession.RunOptions,
 ): Promise<Map<string, Value>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, shape, data }] of inputs) {
@@ -104,13 +111,21 @@ async function runOnce(
       shape,
     );
   }
-  const results = await session.run(feeds).catch((error: unknown) => {
+  const results = await (options ? session.run(feeds, options) : session.run(feeds)).catch((error: unknown) => {
     throw new Error(`run: ${reasonOf(error)}`, { cause: error });
   });
   const outputs = new Map<string, Value>();
   for (const name of session.outputNames) {
     const { type, dims, data } = results[name] as OrtTensor;
-    outputs.set(name, { dtype: type as DType, shape: dims, data: data as HostArray });
+    outputs.set(name, {
+      dtype: type as DType,
+      shape: dims,
+      data: type === "float16" ? bitsOf(data as Uint16Array) : (data as HostArray),
+    });
   }
   return outputs;
 }
+
+/** Halves as their bits: where the platform has arrays of halves, the runtime gives those. */
+const bitsOf = ({ buffer, byteOffset, length }: Uint16Array): Uint16Array =>
+  new Uint16Array(buffer, byteOffset, length);
