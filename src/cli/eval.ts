@@ -1,8 +1,7 @@
 /** `fourward eval` */
 import { setDefaults } from "../array/index.ts";
-import { loadPretrained } from "../models/index.ts";
+import { type CorpusPart, loadPretrained, type OpenText, openText } from "../models/index.ts";
 import { type MeasuredModel, measureModels } from "../serve/index.ts";
-import { type CorpusPart, type OpenText, openText } from "./corpus-part.ts";
 import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { figuresText } from "./model-figures.ts";

@@ -3,11 +3,18 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setDefaults } from "../array/index.ts";
 import { fileError, writeFileAtomic } from "../data/index.ts";
-import { loadPretrained, writeSafetensors } from "../models/index.ts";
-import { NotApplicableError, type ProbeContext, type ProbeResult, probeOf, probes, runProbe } from "../probe/index.ts";
+import { type CorpusPart, loadPretrained, type OpenText, openText, writeSafetensors } from "../models/index.ts";
+import {
+  NotApplicableError,
+  type ProbeContext,
+  type ProbeResult,
+  probeOf,
+  probeSection,
+  probes,
+  runProbe,
+} from "../probe/index.ts";
 import { formatNumber, renderSections, type Table } from "../report/index.ts";
 import { commandPrefix, quoted } from "./command.ts";
-import { type CorpusPart, type OpenText, openText } from "./corpus-part.ts";
 import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
 import { ProgressLine } from "./progress.ts";
@@ -140,13 +147,7 @@ async function writeReport(
       kicker: `Probes of ${model}`,
       title: model,
       text: `What ${found.map(({ name }) => probeOf(name).title.toLowerCase()).join(", ")} of this model look like on ${text} (${part}), on at most ${tokens.toLocaleString("en")} tokens.`,
-      sections: found.map(({ name, summary, notes, figures }) => ({
-        title: probeOf(name).title,
-        text: `${probeOf(name).about}.`,
-        caution: probeOf(name).caution,
-        notes,
-        figures: [summary, ...figures],
-      })),
+      sections: found.map(({ name, ...result }) => probeSection(name, result)),
       facts: [
         ["Command", command],
         ["Text", `${text} (${part}), SHA-256 ${hash}`],

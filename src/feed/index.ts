@@ -4,7 +4,7 @@ export { EMBEDDING_SIZE, type Embedding, fitEmbedding } from "./embedding.ts";
 export { type Refreshed, type RefreshOptions, refreshFeed, type SourceName, sourceNames } from "./ingest/refresh.ts";
 export { latestMeasurements, type PaperMeasurements, type TakenReports, takeReports } from "./measurements.ts";
 export { embeddingOf, type FoundPaper, type Synchronized, syncCatalogue, writeFound } from "./papers.ts";
-export type { FeedSchema, PaperSource } from "./schema.ts";
+export type { FeedSchema, PaperSource, RunRow, RunState } from "./schema.ts";
 export {
   type FoundRow,
   type SearchOptions,
@@ -16,10 +16,12 @@ export {
 export { isOfFeed, topicsOf } from "./topics.ts";
 export {
   HALF_LIFE_HOURS,
+  hashedVisitor,
   NETWORK_MOST,
   recordRead,
   recordVote,
   scores,
   type Visitor,
   VOTE_WEIGHT,
+  visitorKey,
 } from "./trending.ts";

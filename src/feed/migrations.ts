@@ -128,7 +128,36 @@ const subscriptions: Migration = {
   },
 };
 
+const runs: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable("runs")
+      .addColumn("id", "text", (c) => c.primaryKey())
+      .addColumn("place", "integer", (c) => c.notNull().unique().generatedAlwaysAsIdentity())
+      .addColumn("request", "jsonb", (c) => c.notNull())
+      .addColumn("title", "text", (c) => c.notNull())
+      .addColumn("visitor", "text", (c) => c.notNull())
+      .addColumn("network", "text", (c) => c.notNull())
+      .addColumn("state", "text", (c) => c.notNull().defaultTo("queued"))
+      .addColumn("attempts", "integer", (c) => c.notNull().defaultTo(0))
+      .addColumn("created_at", "timestamptz", (c) => c.notNull())
+      .addColumn("started_at", "timestamptz")
+      .addColumn("finished_at", "timestamptz")
+      .addColumn("claimed_by", "text")
+      .addColumn("heartbeat_at", "timestamptz")
+      .addColumn("cancel_asked", "boolean", (c) => c.notNull().defaultTo(false))
+      .addColumn("progress", "jsonb")
+      .addColumn("failure", "text")
+      .addColumn("result", "jsonb")
+      .execute();
+    await db.schema.createIndex("runs_due").on("runs").columns(["state", "place"]).execute();
+    await db.schema.createIndex("runs_of_visitor").on("runs").columns(["visitor", "place"]).execute();
+    await db.schema.createIndex("runs_of_network").on("runs").columns(["network", "created_at"]).execute();
+  },
+};
+
 export const migrations: Readonly<Record<string, Migration>> = {
   "001-papers": papers,
   "002-subscriptions": subscriptions,
+  "003-runs": runs,
 };

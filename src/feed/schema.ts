@@ -6,6 +6,7 @@ import type { Scale } from "../report/study.ts";
 
 /** Written as JSON text, read as what it says. */
 type Json<T> = ColumnType<T, string, string>;
+type JsonOrNull<T> = ColumnType<T | null, string | null, string | null>;
 
 /** Where a paper was found. */
 export type PaperSource = "catalogue" | "arxiv" | "hugging-face";
@@ -159,6 +160,37 @@ export interface OutboxTable {
   failure: string | null;
 }
 
+export type RunState = "queued" | "running" | "done" | "failed" | "cancelled";
+
+/** Runs that visitors of the studio started, in the order in which they are to be done. */
+export interface RunsTable {
+  /** Random, for addresses. */
+  id: string;
+  place: Generated<number>;
+  /** What is to be done. */
+  request: Json<unknown>;
+  title: string;
+  /** Keyed hashes, as with votes. */
+  visitor: string;
+  network: string;
+  state: Generated<RunState>;
+  /** How often it was begun. */
+  attempts: Generated<number>;
+  created_at: Date;
+  started_at: Date | null;
+  finished_at: Date | null;
+  /** Which server has it in hand, and when that last said so. */
+  claimed_by: string | null;
+  heartbeat_at: Date | null;
+  /** Whether its visitor wants it to end. */
+  cancel_asked: Generated<boolean>;
+  progress: JsonOrNull<unknown>;
+  /** Why it failed, in one sentence. */
+  failure: string | null;
+  /** What came of it: outcome, figures, notes, names of files. */
+  result: JsonOrNull<unknown>;
+}
+
 export interface FeedSchema {
   papers: PapersTable;
   measurements: MeasurementsTable;
@@ -169,10 +201,12 @@ export interface FeedSchema {
   subscribers: SubscribersTable;
   tokens: TokensTable;
   outbox: OutboxTable;
+  runs: RunsTable;
 }
 
 export type PaperRow = Selectable<PapersTable>;
 export type NewPaper = Insertable<PapersTable>;
 export type Subscriber = Selectable<SubscribersTable>;
 export type Letter = Selectable<OutboxTable>;
+export type RunRow = Selectable<RunsTable>;
 export type NewLetter = Insertable<OutboxTable>;

@@ -11,6 +11,8 @@ export type SortOrder = (typeof sortOrders)[number];
 export interface SearchOptions {
   /** What is looked for, in words; none: all papers. */
   readonly query?: string;
+  /** Only papers with one of these names. */
+  readonly slugs?: readonly string[];
   /** Papers must have one of these. */
   readonly topics?: readonly string[];
   /** Only papers that run, or only those that do not. */
@@ -97,8 +99,9 @@ export async function searchFeed(
   return { total, papers: papers.map(({ id: _, ...paper }) => paper) };
 }
 
-function filter(papers: Filtered, { topics = [], runs, from, to }: SearchOptions): Filtered {
+function filter(papers: Filtered, { slugs, topics = [], runs, from, to }: SearchOptions): Filtered {
   return papers
+    .$if(slugs !== undefined, (q) => q.where("slug", "in", [...(slugs as readonly string[])]))
     .$if(topics.length > 0, (q) => q.where("topics", sql`&&`, sql<string[]>`${[...topics]}::text[]`))
     .$if(runs !== undefined, (q) => q.where("runs", "=", runs === true))
     .$if(from !== undefined, (q) => q.where("year", ">=", from as number))

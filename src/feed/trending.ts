@@ -47,7 +47,7 @@ const faded = (time: RawBuilder<unknown>, at: Date) =>
 
 /** Notes that a visitor has read a paper's page. Throws one sentence for a paper that is not there. */
 export async function recordRead(db: Kysely<FeedSchema>, slug: string, visitor: Visitor, now: Date): Promise<void> {
-  const row = { paper_id: await paperId(db, slug), ...(await hashed(db, visitor)), read_at: now };
+  const row = { paper_id: await paperId(db, slug), ...(await hashedVisitor(db, visitor)), read_at: now };
   await db
     .insertInto("reads")
     .values(row)
@@ -67,7 +67,7 @@ export async function recordVote(
   active: boolean,
   now: Date,
 ): Promise<void> {
-  const row = { paper_id: await paperId(db, slug), ...(await hashed(db, visitor)), voted_at: now, active };
+  const row = { paper_id: await paperId(db, slug), ...(await hashedVisitor(db, visitor)), voted_at: now, active };
   await db
     .insertInto("votes")
     .values(row)
@@ -84,14 +84,18 @@ async function paperId(db: Kysely<FeedSchema>, slug: string): Promise<number> {
 }
 
 /** A visitor as the database keeps them: without the key, which stays in it, nobody can tell who was here. */
-async function hashed(db: Kysely<FeedSchema>, { id, network }: Visitor): Promise<{ visitor: string; network: string }> {
+export async function hashedVisitor(
+  db: Kysely<FeedSchema>,
+  { id, network }: Visitor,
+): Promise<{ readonly visitor: string; readonly network: string }> {
   const key = await visitorKey(db);
   const hash = (kind: string, text: string) =>
     createHmac("sha256", key).update(`${kind}\0${text}`).digest("base64url").slice(0, 22);
   return { visitor: hash("visitor", id), network: hash("network", network) };
 }
 
-async function visitorKey(db: Kysely<FeedSchema>): Promise<string> {
+/** The key of visitors' hashes, random, made when it is first asked for. */
+export async function visitorKey(db: Kysely<FeedSchema>): Promise<string> {
   await db
     .insertInto("facts")
     .values({ key: "visitor key", value: randomBytes(32).toString("base64url") })

@@ -79,7 +79,7 @@ export {
   type RecordedPrediction,
   type TraceOptions,
 } from "./prediction-traces.ts";
-export { type ProbeContext, type ProbeResult, probeOf, probes, runProbe } from "./probes.ts";
+export { type ProbeContext, type ProbeResult, probeOf, probeSection, probes, runProbe } from "./probes.ts";
 export {
   type ReconstructionScore,
   reconstructImages,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { checked } from "../data/checked.ts";
 import type { TokenFile } from "../data/index.ts";
 import type { Decoder, DecoderParams, TensorToWrite, Tokenizer } from "../models/index.ts";
-import type { Figure, Table } from "../report/index.ts";
+import type { Figure, ReportSection, Table } from "../report/index.ts";
 import { probeGeometry } from "./geometry-probe.ts";
 import { probeNeurons } from "./neurons-probe.ts";
 import { probeSpectra, spectrumPoints } from "./spectra-probe.ts";
@@ -133,4 +133,10 @@ export async function runProbe(
   const chosen = probeOf(name);
   const complete = checked(chosen.options, options, `probe ${name}`);
   return { ...(await chosen.run(context, complete as never)), options: complete };
+}
+
+/** What a probe found as a section of a report. */
+export function probeSection(name: string, { summary, notes, figures }: ProbeResult): ReportSection {
+  const { title, about, caution } = probeOf(name);
+  return { title, text: `${about}.`, caution, notes, figures: [summary, ...figures] };
 }

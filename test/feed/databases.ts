@@ -35,7 +35,7 @@ function withFeed(open: () => Promise<Feed>, tests: (feed: () => Feed) => void):
     // A new PGlite takes seconds, on a busy machine many.
   }, 240_000);
   beforeEach(async () => {
-    for (const table of ["subscribers", "papers", "facts", "sources"] as const)
+    for (const table of ["subscribers", "papers", "facts", "sources", "runs"] as const)
       await feed.db.deleteFrom(table).execute();
   });
   afterAll(() => feed.close());

@@ -1,5 +1,6 @@
 /** Tokenizers. */
 
+export { type CorpusPart, type OpenText, openText } from "./corpus-part.ts";
 export { type CorpusTokens, type CorpusTokensOptions, corpusTokens } from "./corpus-tokens.ts";
 export { folderTokenizer } from "./folder.ts";
 export { type ChatFormat, loadChatFormat } from "./special-tokens.ts";

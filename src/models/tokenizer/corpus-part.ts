@@ -1,7 +1,8 @@
 /** A part of a corpus as tokens, for verbs that read one text. */
 import { createHash } from "node:crypto";
-import { type Corpus, DEFAULT_CORPUS, loadCorpus, type TokenFile } from "../data/index.ts";
-import { corpusTokens, type Tokenizer } from "../models/index.ts";
+import { type Corpus, DEFAULT_CORPUS, loadCorpus, type TokenFile } from "../../data/index.ts";
+import { corpusTokens } from "./corpus-tokens.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /** A part of a corpus, or all of them together. */
 export type CorpusPart = "train" | "validation" | "test" | "all";

@@ -1,0 +1,3 @@
+/** The studio: a site on which papers are found, read and run. */
+export * as api from "./api.ts";
+export { type Runner, type RunnerOptions, startRunner } from "./runs/runner.ts";
