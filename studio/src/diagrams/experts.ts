@@ -131,13 +131,13 @@ export function tree(): Scene {
     shapes.push(box(x - 22, y - 16, 44, 34, i === 5 ? "ffn" : "", i === 5 ? "accent" : "ghost"));
   }
   shapes.push(
-    text(250, 232, "one small network a leaf: training mixes all, inference follows one path"),
+    text(250, 238, "one small network a leaf: training mixes all, inference follows one path"),
     arrow(
       [
-        [326, 190],
-        [326, 208],
-        [560, 208],
-        [560, 152],
+        [331, 209],
+        [331, 219],
+        [560, 219],
+        [560, 153],
       ],
       "",
       "accent",
@@ -177,5 +177,5 @@ export function tree(): Scene {
       "plain",
     ),
   );
-  return { height: 246, shapes };
+  return { height: 252, shapes };
 }

@@ -16,7 +16,6 @@ export function ffn({
   acts,
   residual = true,
   input = 1,
-  gate = false,
   widths = [],
 }: {
   readonly maps: readonly FfnMap[];
@@ -24,8 +23,6 @@ export function ffn({
   readonly acts: readonly string[];
   readonly residual?: boolean;
   readonly input?: number;
-  /** A second map beside the first, whose output is multiplied in. */
-  readonly gate?: boolean;
   /** What the widths are called, input first. */
   readonly widths?: readonly string[];
 }): Scene {
@@ -33,14 +30,16 @@ export function ffn({
   /** Picture heights of widths: not in proportion, or wide layers would leave no room for others. */
   const tall = (width: number) => 34 + 38 * Math.sqrt(width) * (width > 1 ? 1 : 0.8);
   const gap = 34;
-  const w = Math.min(112, (560 - gap * maps.length) / maps.length);
+  const w = Math.min(150, (520 - gap * maps.length) / maps.length);
   const shapes: Shape[] = [];
-  let x = 76;
+  /** Where the drawing begins, so that it stands in the middle. */
+  const left = (720 - (maps.length * (w + gap) + 120)) / 2;
+  let x = left + 76;
   let from = input;
   shapes.push(
-    text(30, middle, "x", { strong: true, tone: "plain" }),
+    text(left + 30, middle, "x", { strong: true, tone: "plain" }),
     arrow([
-      [40, middle],
+      [left + 40, middle],
       [x - 6, middle],
     ]),
   );
@@ -58,7 +57,6 @@ export function ffn({
         ]),
       );
       if (act) shapes.push(text(x + gap / 2, middle - tall(to) / 2 - 8, act, { tone: "accent", strong: true }));
-      if (gate && i === 0) shapes.push(sign(x + gap / 2, middle, "×", "accent"));
       x += gap;
     }
     from = to;
@@ -73,8 +71,8 @@ export function ffn({
       sign(end, middle, "+"),
       arrow(
         [
-          [54, middle],
-          [54, 26],
+          [left + 54, middle],
+          [left + 54, 26],
           [end, 26],
           [end, middle - 13],
         ],
@@ -112,7 +110,7 @@ export function towers(
 ): Scene {
   const most = Math.max(...list.map(({ blocks }) => blocks.reduce((sum, { tall = 1 }) => sum + tall, 0)));
   const room = 720 / list.length;
-  const unit = 46;
+  const unit = 52;
   const height = most * unit + 74;
   const shapes: Shape[] = [];
   for (const [i, { title, blocks, wide = 168 }] of list.entries()) {
@@ -184,12 +182,13 @@ export function memory({
       ),
       bars([214, 60], [112, 100], scores, "plain"),
       text(270, 184, "scores"),
+      text(352, 52, act, { tone: "accent", strong: true }),
       arrow(
         [
           [330, 110],
           [374, 110],
         ],
-        act,
+        "",
         "accent",
       ),
       bars([378, 60], [112, 100], on, tones),

@@ -162,7 +162,6 @@ const drawings: Readonly<Record<string, Drawing>> = {
     draw: () =>
       ffn({
         input: 3,
-        gate: true,
         maps: [
           { to: 0.7, label: "down", tone: "accent" },
           { to: 3, label: "up", tone: "accent" },

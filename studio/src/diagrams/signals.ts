@@ -97,8 +97,8 @@ export function peeling(): Scene {
       "peel",
       "accent",
     ),
-    text(476, 134, "take what is alone,"),
-    text(476, 150, "subtract it, again"),
+    text(502, 134, "take what is alone,"),
+    text(502, 150, "subtract it, again"),
     bars([556, 76], [150, 72], spectrum, tones),
     text(631, 168, "all K coefficients", { tone: "accent" }),
     arrow(
@@ -118,7 +118,7 @@ export function powerLaws(): Scene {
   return {
     height: 220,
     shapes: [
-      curve([20, 40], [110, 100], (at) => 1.6 * at * Math.exp(-3 * at) * 2.4 - 0.9, "plain"),
+      curve([20, 40], [110, 100], (at) => 10 * at * Math.exp(1 - 5 * at) - 1, "plain"),
       text(75, 160, "power P(k)"),
       arrow([
         [136, 90],
@@ -144,7 +144,7 @@ export function powerLaws(): Scene {
         [580, 90],
       ]),
       curve([586, 40], [116, 100], (at) => 0.9 - 2.1 * at ** 1.6 + 0.12 * Math.sin(20 * at), "plain"),
-      text(644, 160, "angular spectrum Cℓ"),
+      text(632, 160, "angular spectrum Cℓ"),
       text(360, 206, "Limber’s approximation leaves the modes along the line of sight out"),
     ],
   };

@@ -75,16 +75,14 @@ export function spectralMixer({
     shapes.push(
       arrow(
         [
-          [80, 44],
-          [80, 24],
-          [200, 24],
-          [200, 206],
+          [30, 152],
+          [30, 206],
           [344, 206],
         ],
         "",
         "second",
       ),
-      text(262, 198, from),
+      text(190, 198, from),
     );
   return { height: 236, shapes };
 }

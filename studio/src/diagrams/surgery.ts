@@ -29,10 +29,10 @@ export function factors({ note, blocks = false }: { readonly note: string; reado
   if (blocks)
     shapes.push(
       text(540, 24, "or blocks", { strong: true, tone: "second" }),
-      cells(436, 42, s, diagonal(5)),
-      cells(582, 42, s, strided),
-      sign(574, 180, "·"),
-      text(574, 204, "block products: within blocks, then across"),
+      cells(436, 48, 12, diagonal(5)),
+      cells(590, 48, 12, strided),
+      sign(572, 108, "·"),
+      text(572, 194, "block products: within blocks, then across"),
     );
   else
     shapes.push(
