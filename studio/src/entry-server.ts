@@ -3,6 +3,8 @@ import { render as renderComponent } from "svelte/server";
 import type { PageData } from "../../src/studio/api.ts";
 import App from "./App.svelte";
 
+export { sampleOf } from "./samples.ts";
+
 /** What a page consists of; the server puts it into a document. */
 export interface RenderedPage {
   /** Goes into `<head>`: title, description, fonts, the script that sets the theme. */
