@@ -1,19 +1,20 @@
 /** `fourward digest` */
 import { readFile } from "node:fs/promises";
-import { serve } from "@hono/node-server";
-import { Cron } from "croner";
 import { Hono } from "hono";
 import { fileError } from "../data/index.ts";
 import {
+  domainOf,
   type MailSettings,
-  type Sent,
+  type Outcome,
   scheduleDigests,
   sendDue,
+  startDigests,
   subscriptionRoutes,
   takeMailReport,
 } from "../feed/digest/index.ts";
 import { type Feed, syncCatalogue } from "../feed/index.ts";
 import type { Library } from "../papers/index.ts";
+import { hostInUrl, listen } from "../serve/listen.ts";
 import { openWithNotice } from "./feed.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 
@@ -54,22 +55,20 @@ export async function digest(library: Library, flags: DigestFlags): Promise<void
   }
 }
 
-const domainOf = ({ from }: MailSettings): string => from.slice(from.lastIndexOf("@") + 1).replace(/>$/, "");
-
 async function sendOnce(feed: Feed, mail: MailSettings, flags: DigestFlags): Promise<void> {
   const interrupts = listenForInterrupts(() => process.stderr.write("stopping after the letter in hand\n"));
   try {
     const written = await scheduleDigests(feed.db, { now: new Date(), domain: domainOf(mail) });
     const sent = await sendDue(feed.db, { mail, signal: interrupts.signal });
     if (flags.json) process.stdout.write(`${JSON.stringify({ written, ...sent })}\n`);
-    else if (!flags.quiet) process.stdout.write(`${outcomeText(written, sent)}\n`);
+    else if (!flags.quiet) process.stdout.write(`${outcomeText({ written, ...sent })}\n`);
     if (sent.later > 0) process.exitCode = 1;
   } finally {
     interrupts.release();
   }
 }
 
-const outcomeText = (written: number, { sent, failed, later, problem }: Sent): string =>
+const outcomeText = ({ written, sent, failed, later, problem }: Outcome): string =>
   [
     `digests written: ${written}; letters sent: ${sent}`,
     ...(failed > 0 ? [`refused: ${failed}`] : []),
@@ -79,49 +78,35 @@ const outcomeText = (written: number, { sent, failed, later, problem }: Sent): s
 /** Every minute what is due; beside it the pages that letters lead to. */
 async function sendForever(feed: Feed, mail: MailSettings, flags: DigestFlags): Promise<void> {
   const app = new Hono().route("/subscription", subscriptionRoutes({ db: feed.db, domain: domainOf(mail) }));
-  const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
-    const listening = serve({ fetch: app.fetch, hostname: flags.host, port: flags.port }, ({ port }) => {
-      const host = flags.host.includes(":") ? `[${flags.host}]` : flags.host;
-      process.stdout.write(`subscriptions at http://${host}:${port}/subscription; Ctrl-C ends it\n`);
-      done(listening);
-    });
-    listening.on("error", (error: NodeJS.ErrnoException) =>
-      fail(new Error(`digest: cannot listen on ${flags.host}:${flags.port} (${error.code}); choose another --port`)),
-    );
-  });
+  const server = await listen({ fetch: app.fetch, host: flags.host, port: flags.port, what: "digest" });
+  process.stdout.write(
+    `subscriptions at http://${hostInUrl(flags.host)}:${server.port}/subscription; Ctrl-C ends it\n`,
+  );
+  const daemon = startDigests({ db: feed.db, mail, ...digestLog(flags.quiet) });
   await new Promise<void>((done) => {
     const interrupts = listenForInterrupts(() => {
       process.stderr.write("stopping after the letter in hand; press again to stop at once\n");
-      job.stop();
-      void running.then(() => {
+      void daemon.stop().then(() => {
         interrupts.release();
         done();
       });
     });
-    const tick = async (): Promise<void> => {
-      try {
-        const written = await scheduleDigests(feed.db, { now: new Date(), domain: domainOf(mail) });
-        const sent = await sendDue(feed.db, { mail, signal: interrupts.signal });
-        if (!flags.quiet && written + sent.sent + sent.failed + sent.later > 0)
-          process.stdout.write(`${new Date().toISOString()} ${outcomeText(written, sent)}\n`);
-      } catch (error) {
-        // The next minute may find the database or the disk well again.
-        process.stderr.write(`${new Date().toISOString()} ${error instanceof Error ? error.message : error}\n`);
-      }
-    };
-    let running = tick();
-    const job = new Cron("* * * * *", { protect: true }, () => {
-      running = running.then(tick);
-      return running;
-    });
   });
-  await new Promise<void>((done) => {
-    server.close(() => done());
-    if ("closeAllConnections" in server) server.closeAllConnections();
-  });
+  await server.close();
 }
 
-async function mailSettings(flags: DigestFlags): Promise<MailSettings> {
+/** Lines about what a sender of digests does, with their time. */
+export const digestLog = (quiet: boolean | undefined) => ({
+  onOutcome: (outcome: Outcome) => {
+    if (!quiet) process.stdout.write(`${new Date().toISOString()} ${outcomeText(outcome)}\n`);
+  },
+  onProblem: (error: unknown) => {
+    process.stderr.write(`${new Date().toISOString()} ${error instanceof Error ? error.message : error}\n`);
+  },
+});
+
+/** How mail leaves, from flags and the environment. Throws one sentence for what is missing. */
+export async function mailSettings(flags: Pick<DigestFlags, "smtp" | "from" | "base" | "dkim">): Promise<MailSettings> {
   const smtp = flags.smtp ?? process.env.FOURWARD_SMTP;
   const from = flags.from ?? process.env.FOURWARD_MAIL_FROM;
   const base = (flags.base ?? process.env.FOURWARD_SITE)?.replace(/\/+$/, "");

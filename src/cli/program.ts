@@ -15,6 +15,7 @@ import type { ProbeFlags } from "./probe.ts";
 import type { ReduceFlags } from "./reduce.ts";
 import type { RunFlags } from "./run.ts";
 import type { ServeFlags } from "./serve.ts";
+import type { StudioFlags } from "./studio.ts";
 import type { TrainFlags } from "./train.ts";
 
 /** Exit code for wrong usage, as shells and GNU tools have it. */
@@ -25,6 +26,11 @@ function count(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Expected a whole number from 1.");
   return value;
+}
+
+/** A whole number from 0. */
+function countOrNone(text: string): number {
+  return text.trim() === "0" ? 0 : count(text);
 }
 
 /** A port that a server can listen on; 0 takes any that is free. */
@@ -351,6 +357,32 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     );
 
   addFeed(program, papers);
+
+  program
+    .command("studio")
+    .description(
+      "serve the papers as a site: search, read, vote, run studies with live progress, probe and convert models",
+    )
+    .option("--host <address>", "address to listen on; others than 127.0.0.1 let the network in", "127.0.0.1")
+    .option("--port <n>", "port to listen on; 0 takes any that is free", port, 8765)
+    .option(
+      "--token <text>",
+      "what all but this machine's own users must show before they start runs (default: $FOURWARD_TOKEN)",
+    )
+    .option("--site <url>", "the address that a proxy and letters lead to (default: $FOURWARD_SITE)")
+    .option("--trust-proxy", "believe X-Forwarded-For and -Proto, since a proxy of yours writes them")
+    .option("--open", "open it in the browser")
+    .option("--runs <n>", "runs at once; 0 leaves them to another server of the same database", countOrNone, 1)
+    .option("--out <folder>", "where runs keep what they do (default: runs in the feed's folder)")
+    .option("--reports <folder>", "folder of reports of fourward run", "reports")
+    .option("--models <folders...>", "folders of models that visitors may probe and convert")
+    .option("--refresh <hours>", "look for new papers now and every so many hours", number)
+    .option("--smtp <url>", "mail server, to take subscriptions and send the digest (default: $FOURWARD_SMTP)")
+    .option("--from <address>", "address that letters come from (default: $FOURWARD_MAIL_FROM)")
+    .option("--dkim <domain:selector:file>", "sign letters with the private key in this file (default: $FOURWARD_DKIM)")
+    .option("--grace <seconds>", "for requests and runs that have begun, when it is to stop", number, 10)
+    .option("--quiet", "print only its address")
+    .action(async (options: StudioFlags) => (await import("./studio.ts")).studio(papers, options));
 
   program
     .command("digest")

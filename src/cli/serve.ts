@@ -2,7 +2,7 @@
 import { basename, resolve } from "node:path";
 import { setDefaults } from "../array/index.ts";
 import { loadChatFormat, loadPretrained } from "../models/index.ts";
-import { startServer } from "../serve/index.ts";
+import { hostInUrl, startServer } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 
@@ -46,8 +46,7 @@ export async function serveModel(given: string, flags: ServeFlags): Promise<void
       ...(key === undefined ? {} : { apiKey: key }),
     },
   );
-  const host = flags.host.includes(":") ? `[${flags.host}]` : flags.host;
-  process.stdout.write(`${name} is served at http://${host}:${server.port}/v1; Ctrl-C ends it\n`);
+  process.stdout.write(`${name} is served at http://${hostInUrl(flags.host)}:${server.port}/v1; Ctrl-C ends it\n`);
   await new Promise<void>((done) => {
     const interrupts = listenForInterrupts(() => {
       process.stderr.write(

@@ -156,8 +156,15 @@ const runs: Migration = {
   },
 };
 
+const studies: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema.alterTable("papers").addColumn("study", "jsonb").execute();
+  },
+};
+
 export const migrations: Readonly<Record<string, Migration>> = {
   "001-papers": papers,
   "002-subscriptions": subscriptions,
   "003-runs": runs,
+  "004-studies": studies,
 };

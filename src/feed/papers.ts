@@ -5,7 +5,7 @@ import type { CatalogueEntry, Library } from "../papers/index.ts";
 import { isImplemented } from "../papers/index.ts";
 import type { Claims } from "../report/claim.ts";
 import { type Embedding, fitEmbedding } from "./embedding.ts";
-import type { FeedSchema, PaperSource } from "./schema.ts";
+import type { FeedSchema, PaperSource, StudyFacts } from "./schema.ts";
 
 /** A paper as arXiv or Hugging Face tells of it. */
 export interface FoundPaper {
@@ -58,7 +58,7 @@ export interface SyncOptions {
 }
 
 /** Begun anew when what is written changes its form. */
-const FORM = 1;
+const FORM = 2;
 
 /**
  * Brings the catalogue's papers in the database to what the code says: facts, whether they run, what they claim. Papers
@@ -76,11 +76,11 @@ export async function syncCatalogue(
   const embedding = embeddingOf(library);
   const list = hashOf([FORM, embedding.name, catalogue, Object.keys(library.studies)]);
   if (quick && (await factOf(db, "list of papers")) === list) return { papers: catalogue.length, runs, newlyRuns: [] };
-  const claims = new Map<string, { readonly claims: Claims; readonly abstract: string }>();
+  const claims = new Map<string, StudyFacts & { readonly claims: Claims }>();
   for (const [done, [slug, load]] of Object.entries(library.studies).entries()) {
     onProgress?.(done, Object.keys(library.studies).length);
     const study = await load();
-    claims.set(slug, { claims: study.claims, abstract: study.abstract });
+    claims.set(slug, { claims: study.claims, abstract: study.abstract, seeds: study.seeds });
   }
   const fingerprint = hashOf([list, [...claims]]);
   return db.transaction().execute(async (tx) => {
@@ -112,7 +112,7 @@ async function factOf(db: Kysely<FeedSchema>, key: string): Promise<string | und
 }
 
 interface EntryContext {
-  readonly study: { readonly claims: Claims; readonly abstract: string } | undefined;
+  readonly study: (StudyFacts & { readonly claims: Claims }) | undefined;
   readonly embedding: Embedding;
   readonly now: Date;
   /** Whether the database is new. */
@@ -137,6 +137,7 @@ async function writeEntry(
     runs: study !== undefined,
     runs_since: isNews ? now : study ? (before?.runs_since ?? null) : null,
     claims: JSON.stringify(study?.claims ?? {}),
+    study: study ? JSON.stringify({ abstract: study.abstract, seeds: study.seeds }) : null,
     document: documentOf(title, name, summary, topics, `${study?.abstract ?? ""} ${before?.abstract ?? ""}`),
     embedding: vectorText(embedding, textOf(entry)),
     embedded_as: embedding.name,
@@ -190,7 +191,7 @@ export async function writeFound(
       .values({
         ...own,
         ...{ slug: `arxiv-${arxiv.replace("/", "-")}`, number: null, name: "", arxiv, summary: "", source },
-        ...{ added_at: now, runs: false, runs_since: null, claims: "{}" },
+        ...{ added_at: now, runs: false, runs_since: null, claims: "{}", study: null },
       })
       .onConflict((conflict) =>
         conflict.column("arxiv").doUpdateSet((e) => ({

@@ -11,6 +11,14 @@ type JsonOrNull<T> = ColumnType<T | null, string | null, string | null>;
 /** Where a paper was found. */
 export type PaperSource = "catalogue" | "arxiv" | "hugging-face";
 
+/** Facts of a study. */
+export interface StudyFacts {
+  /** What the paper says, in our own words. */
+  readonly abstract: string;
+  /** How many seeds each scale has by default. */
+  readonly seeds: Readonly<Record<Scale, number>>;
+}
+
 export interface PapersTable {
   id: Generated<number>;
   /** Name in addresses and on the command line; `arxiv-<identifier>` for a paper that is only in the feed. */
@@ -37,6 +45,8 @@ export interface PapersTable {
   /** Since when it runs; null for one that ran when the database was made, which is no news. */
   runs_since: Date | null;
   claims: Json<Readonly<Record<string, Claim>>>;
+  /** What is known of its study without loading it; null for a paper that does not run. */
+  study: JsonOrNull<StudyFacts>;
   /** Words for full-text search, by weight. */
   document: string;
   /** Vector for semantic search, in pgvector's notation. */

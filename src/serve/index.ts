@@ -11,6 +11,7 @@ export {
   sampleOnHost,
   type TokenProbability,
 } from "./host-sampling.ts";
+export { hostInUrl, type Listening, type ListenOptions, listen, within } from "./listen.ts";
 export {
   type DecodeCosts,
   decodeCosts,

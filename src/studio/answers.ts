@@ -63,10 +63,14 @@ const MOST_BYTES = 64 * 2 ** 20;
 /** Milliseconds after which an answer is computed anew though nothing is known to have changed: scores fade. */
 const FRESH = 15_000;
 
+/** Addresses that are remembered. */
+const MOST_ADDRESSES = 5000;
+
 /** Keeps answers by what was asked. */
 export class Answers {
   readonly #kept = new Map<string, Kept>();
   readonly #computing = new Map<string, Promise<Answer>>();
+  readonly #addresses = new Map<string, string>();
   readonly #now: () => number;
   #version = 0;
   #bytes = 0;
@@ -78,6 +82,19 @@ export class Answers {
   /** Says that what answers are made of has changed: all are computed anew before they are given again. */
   changed(): void {
     this.#version++;
+  }
+
+  /** Remembers that an address, as it is written, asks for this. */
+  remember(address: string, key: string): void {
+    if (this.#addresses.size >= MOST_ADDRESSES) this.#addresses.clear();
+    this.#addresses.set(address, key);
+  }
+
+  /** The answer to an address that was answered before, if it is ready and fresh. */
+  byAddress(address: string): Answer | null {
+    const key = this.#addresses.get(address);
+    const found = key === undefined ? null : this.ready(key);
+    return found?.isFresh ? found.answer : null;
   }
 
   /** An answer that is ready, if there is one. An old one is given while a new one is computed. */

@@ -106,7 +106,7 @@ export async function showPaper(
 ): Promise<PaperDetail | null> {
   const row = await db
     .selectFrom("papers")
-    .select(["id", "summary", "claims"])
+    .select(["id", "claims", "study"])
     .where("slug", "=", slug)
     .executeTakeFirst();
   if (!row) return null;
@@ -115,7 +115,8 @@ export async function showPaper(
   if (!paper) return null;
   const related = await relatedTo(db, row.id, now);
   const [card, ...others] = await cards(db, [paper, ...related]);
-  const study = Object.hasOwn(library.studies, slug) ? await library.studies[slug]?.() : undefined;
+  // The database may know a study that this version has not.
+  const study = Object.hasOwn(library.studies, slug) ? row.study : null;
   return {
     ...(card as PaperCard),
     ...{ summary: paper.summary, abstract: paper.abstract, authors: [...paper.authors] },
