@@ -2,6 +2,7 @@
 
 import { runtime } from "#runtime";
 import type { HostArray } from "./dtype.ts";
+import { frozenId } from "./frozen.ts";
 import { nodesOf, printGraph } from "./graph.ts";
 import { OnnxBuilder } from "./onnx/builder.ts";
 import { encodeModel } from "./onnx/proto.ts";
@@ -45,7 +46,7 @@ export function setDefaults({ device, threads }: { readonly device?: string; rea
   };
 }
 
-/** Constants above this size are fed at each run (which copies nothing) instead of being stored in the model. */
+/** Constants above this size are fed at each run (which copies nothing) unless an operator wants them in the model. */
 const BAKED_BYTES = 4096;
 
 /** A traced function, simplified; large constants that it captured have become inputs after the formal ones. */
@@ -92,8 +93,10 @@ export function graphOf<A extends readonly unknown[]>(fn: (...args: A) => unknow
 }
 
 function feedLargeConstants(graph: Graph): { graph: Graph; captured: readonly Tensor[] } {
-  const captured = nodesOf(graph.outputs).flatMap(({ outputs: [x] }) =>
-    x && (constantData(x)?.byteLength ?? 0) > BAKED_BYTES ? [x] : [],
+  const nodes = nodesOf(graph.outputs);
+  const stored = new Set(nodes.flatMap((node) => (node.rules.stores?.(node) ?? []).map((i) => node.inputs[i])));
+  const captured = nodes.flatMap(({ outputs: [x] }) =>
+    x && !stored.has(x) && (constantData(x)?.byteLength ?? 0) > BAKED_BYTES ? [x] : [],
   );
   return { graph: { inputs: [...graph.inputs, ...captured], outputs: graph.outputs }, captured };
 }
@@ -202,21 +205,38 @@ function prepare<A extends readonly unknown[], R>(
   args: Flat<A>,
   inputNames: readonly string[] = args.paths,
 ): Ready<R> {
-  const program = trace(args.leaves, inputNames, (inputs) => fn(...args.rebuild(inputs)));
+  const open = openPlaces(args.leaves);
+  const names = open.map((i) => inputNames[i] as string);
+  const program = trace(
+    open.map((i) => args.leaves[i] as Tensor),
+    names,
+    (inputs) => {
+      const all = [...args.leaves];
+      open.forEach((place, i) => {
+        all[place] = inputs[i] as Tensor;
+      });
+      return fn(...args.rebuild(all));
+    },
+  );
   const outputNames = program.result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
   return {
     program,
     model: lower(
       program.graph,
-      inputNames.map((name) => `input.${name}`),
+      names.map((name) => `input.${name}`),
       outputNames,
     ),
   };
 }
 
+/** Places of the arguments that are not part of the program. */
+const openPlaces = (leaves: readonly Tensor[]): number[] =>
+  leaves.flatMap((x, i) => (frozenId(x) === undefined ? [i] : []));
+
 async function run<R>(session: Session, { model, program }: Ready<R>, leaves: readonly Tensor[]): Promise<R> {
   const feeds = new Map<string, Value>();
-  [...leaves, ...program.captured].forEach((x, i) => {
+  const open = openPlaces(leaves).map((i) => leaves[i] as Tensor);
+  [...open, ...program.captured].forEach((x, i) => {
     const name = model.inputs[i];
     if (name) feeds.set(name, { shape: x.shape, dtype: x.dtype, data: x.data });
   });
@@ -275,7 +295,7 @@ export function compile<A extends readonly unknown[], R>(
 }
 
 const signature = ({ structure, leaves }: Flat<unknown>): string =>
-  `${structure} ${leaves.map(({ dtype, shape }) => `${dtype}${showShape(shape)}`).join(" ")}`;
+  `${structure} ${leaves.map((x) => `${x.dtype}${showShape(x.shape)}${frozenId(x) ?? ""}`).join(" ")}`;
 
 /** The tree with every symbolic tensor computed. */
 export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promise<T> {

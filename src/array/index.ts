@@ -51,6 +51,7 @@ export {
   rfft2,
 } from "./fft.ts";
 export { flopCount } from "./flops.ts";
+export { frozen } from "./frozen.ts";
 export { checkpoint, customGradient, grad, jvp, stopGradient, valueAndGrad, vjp } from "./gradient.ts";
 export { checkGraph, printGraph } from "./graph.ts";
 export { groupedMatmul } from "./grouped.ts";
@@ -72,6 +73,14 @@ export { layerNormalize, logSoftmax, softmax } from "./neural.ts";
 export type { TensorLike } from "./operands.ts";
 export { averagePool, maxPool, type PoolOptions } from "./pooling.ts";
 export { type Profile, type ProfileEntry, profiled } from "./profile.ts";
+export {
+  type QuantizedBits,
+  type QuantizedMatrix,
+  type QuantizeMatrixOptions,
+  quantizedBits,
+  quantizedMatmul,
+  quantizeMatrix,
+} from "./quantized.ts";
 export {
   bernoulli,
   categorical,

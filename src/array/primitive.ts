@@ -19,6 +19,8 @@ export interface Rules<In extends readonly Tensor[], P> {
   operations?(types: { readonly [K in keyof In]: TensorType }, output: TensorType, params: P): number;
   /** Elements that are read of each operand, if not all; `view` if none is, as the runtime only looks at them otherwise. */
   reads?(types: { readonly [K in keyof In]: TensorType }, output: TensorType, params: P): readonly number[] | "view";
+  /** Operands whose known values are to be stored in the model, however large they are, instead of being fed; none by default. */
+  stores?(operands: In, params: P): readonly number[];
   /** Value for scalar operands, used to fold constants. */
   scalar?(...operands: number[]): number;
 }
@@ -57,6 +59,7 @@ export function primitive<In extends readonly Tensor[], P>(name: string, rules: 
       ? ({ inputs, outputs, params }) =>
           rules.reads?.(inputs as unknown as Types, outputs[0] as Tensor, params) as readonly number[] | "view"
       : undefined,
+    stores: rules.stores ? ({ inputs, params }) => rules.stores?.(inputs as unknown as In, params) ?? [] : undefined,
     scalar: rules.scalar,
   };
   const apply = multiPrimitive(general);

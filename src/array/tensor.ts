@@ -42,6 +42,8 @@ export interface PrimitiveRules<P = Params> {
   readonly operations?: ((node: Node<P>) => number) | undefined;
   /** Elements that are read of each input; all of them by default. A view reads none: who reads it reads its input. */
   readonly reads?: ((node: Node<P>) => readonly number[] | "view") | undefined;
+  /** Inputs whose known values are to be stored in the model, however large they are, instead of being fed; none by default. */
+  readonly stores?: ((node: Node<P>) => readonly number[]) | undefined;
   /** Value for scalar operands, for constant folding. */
   readonly scalar?: ((...operands: number[]) => number) | undefined;
 }

@@ -495,6 +495,23 @@ export const rules: Readonly<Record<string, Rule>> = {
         }
     return [{ shape: [rows, width], data }];
   },
+  quantizedMatmul: ([x, codes, scales], { params }) => {
+    const { inputs, block, bits } = params as { inputs: number; block: number; bits: number };
+    const [rows, outputs, blocks] = [x?.shape[0] as number, codes?.shape[0] as number, codes?.shape[1] as number];
+    const perByte = 8 / bits;
+    const weight = (i: number, o: number): number => {
+      const place = o * blocks * block + i;
+      const byte = codes?.data[Math.floor(place / perByte)] as number;
+      const code = Math.floor(byte / 2 ** (bits * (place % perByte))) % 2 ** bits;
+      return (scales?.data[o * blocks + Math.floor(i / block)] as number) * (code - 2 ** (bits - 1));
+    };
+    const data = new Float64Array(rows * outputs);
+    for (let r = 0; r < rows; r++)
+      for (let o = 0; o < outputs; o++)
+        for (let i = 0; i < inputs; i++)
+          (data[r * outputs + o] as number) += (x?.data[r * inputs + i] as number) * weight(i, o);
+    return [{ shape: [rows, outputs], data }];
+  },
   groupedOuter: ([a, b, counts], { outputs }) => {
     const [left, right] = [groupsOf(a as Value, counts as Value), groupsOf(b as Value, counts as Value)];
     return outputs.map((y, g) => matmul(at(left, g), at(right, g), { transposeA: true, transposeB: false }, y.shape));

@@ -433,6 +433,26 @@ const table: Readonly<Record<string, Row>> = {
     dtypes: FLOATS,
     arbitrary: fc.constant([]),
   },
+  quantizedMatmul: {
+    make: (seed, _, dtype) => {
+      const bits = seed % 2 ? 8 : 4;
+      // A block that is full, one that is not, and several.
+      const inputs = [16, 11, 40][seed % 3] as number;
+      const { scales, ...codes } = f.quantizeMatrix(drawn(seed + 1, [inputs, 5], dtype), { bits, block: 16 });
+      return {
+        apply: (x, stored, scale) =>
+          f.quantizedMatmul(x, bits === 8 ? { int8: stored, scales: scale } : { int4: stored, scales: scale }),
+        // As arguments that are not frozen, so that products are exact.
+        inputs: [
+          drawn(seed, [1 + (seed % 4), inputs], dtype),
+          ...[...Object.values(codes), scales].map((t) => f.tensor(t.data, { shape: t.shape, dtype: t.dtype })),
+        ],
+      };
+    },
+    order: 0,
+    dtypes: ["float32"],
+    arbitrary: fc.constant([]),
+  },
   expertSum: {
     make: (seed, _, dtype) => {
       const activation = f.expertActivations[seed % f.expertActivations.length] as f.ExpertActivation;
