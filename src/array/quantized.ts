@@ -115,6 +115,8 @@ export interface QuantizeMatrixOptions {
   readonly bits: QuantizedBits;
   /** Inputs that share a scale: 16, 32, 64, 128 or 256. */
   readonly block: number;
+  /** The matrix is given as `[outputs, inputs]`; false by default. */
+  readonly transposed?: boolean;
 }
 
 /**
@@ -122,34 +124,41 @@ export interface QuantizeMatrixOptions {
  * of `2^bits − 1` evenly spaced numbers around 0, as far out as its largest weight. The result is frozen.
  * Throws one sentence if the block is none of those named.
  */
-export function quantizeMatrix(weight: Tensor, { bits, block }: QuantizeMatrixOptions): QuantizedMatrix {
+export function quantizeMatrix(
+  weight: Tensor,
+  { bits, block, transposed = false }: QuantizeMatrixOptions,
+): QuantizedMatrix {
   if (![16, 32, 64, 128, 256].includes(block))
     throw new RangeError(`quantizeMatrix: block must be 16, 32, 64, 128 or 256, got ${block}`);
-  const [inputs, outputs] = weight.shape as [number, number];
+  const [inputs, outputs] = (transposed ? [...weight.shape].reverse() : weight.shape) as [number, number];
+  const [alongInputs, alongOutputs] = transposed ? [1, inputs] : [outputs, 1];
   const blocks = Math.ceil(inputs / block);
   const [middle, bytes] = [2 ** (bits - 1), (block * bits) / 8];
   const codes = new Uint8Array(outputs * blocks * bytes).fill(bits === 8 ? middle : middle * 17);
   const scales = new Float32Array(outputs * blocks);
   const { data, dtype } = weight;
-  const at = (i: number, o: number): number => getElement(dtype, data, i * outputs + o);
+  const at: (place: number) => number =
+    data instanceof Float32Array ? (place) => data[place] as number : (place) => getElement(dtype, data, place);
+  const steps = new Float64Array(outputs);
   for (let b = 0; b < blocks; b++) {
     const [first, end] = [b * block, Math.min(inputs, (b + 1) * block)];
+    // Row by row, as the matrix lies in memory.
+    steps.fill(0);
+    for (let i = first; i < end; i++)
+      for (let o = 0; o < outputs; o++)
+        steps[o] = Math.max(steps[o] as number, Math.abs(at(i * alongInputs + o * alongOutputs)));
     for (let o = 0; o < outputs; o++) {
-      let largest = 0;
-      for (let i = first; i < end; i++) largest = Math.max(largest, Math.abs(at(i, o)));
-      const step = largest / (middle - 1) || 1;
-      scales[o * blocks + b] = step;
-      const start = (o * blocks + b) * bytes;
-      for (let i = first; i < end; i++) {
-        const code = Math.round(at(i, o) / step) + middle;
-        if (bits === 8) codes[start + i - first] = code;
-        else {
-          const place = start + ((i - first) >> 1);
-          const before = codes[place] as number;
-          codes[place] = (i - first) % 2 === 0 ? (before & 0xf0) | code : (before & 0x0f) | (code << 4);
-        }
-      }
+      steps[o] = (steps[o] as number) / (middle - 1) || 1;
+      scales[o * blocks + b] = steps[o] as number;
     }
+    for (let i = first; i < end; i++)
+      for (let o = 0; o < outputs; o++) {
+        const code = Math.round(at(i * alongInputs + o * alongOutputs) / (steps[o] as number)) + middle;
+        const place = (o * blocks + b) * bytes + Math.floor(((i - first) * bits) / 8);
+        if (bits === 8) codes[place] = code;
+        else if ((i - first) % 2 === 0) codes[place] = ((codes[place] as number) & 0xf0) | code;
+        else codes[place] = ((codes[place] as number) & 0x0f) | (code << 4);
+      }
   }
   const stored = frozen(fromData({ shape: [outputs, blocks, bytes], dtype: "uint8" }, codes));
   return {

@@ -1,19 +1,19 @@
 /** `fourward eval` */
 import { setDefaults } from "../array/index.ts";
-import { type CorpusPart, loadPretrained, type OpenText, openText } from "../models/index.ts";
+import { type CorpusPart, type OpenText, openText } from "../models/index.ts";
 import { type MeasuredModel, measureModels } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
+import { loadModel, type WeightFlags } from "./load-model.ts";
 import { figuresText } from "./model-figures.ts";
 import { ProgressLine } from "./progress.ts";
 
-export interface EvalFlags {
+export interface EvalFlags extends WeightFlags {
   readonly text?: string;
   readonly part: CorpusPart;
   readonly context?: number;
   readonly stride?: number;
   readonly windows?: number;
-  readonly half?: boolean;
   readonly device: string;
   readonly threads?: number;
   readonly quiet?: boolean;
@@ -31,9 +31,7 @@ export async function evaluateModels(folders: readonly string[], flags: EvalFlag
   try {
     const models: Record<string, MeasuredModel> = {};
     for (const folder of folders) {
-      const { model, params, tokenizer } = await loadPretrained(await foundModel(folder, interrupts.signal), {
-        keepHalf: flags.half === true,
-      });
+      const { model, params, tokenizer } = await loadModel(await foundModel(folder, interrupts.signal), flags);
       if (!tokenizer) throw new Error(`eval ${folder}: there is no tokenizer.json in it, which cuts text into tokens`);
       const text = await openText(flags.text, flags.part, tokenizer, interrupts.signal);
       texts.push(text);

@@ -3,13 +3,13 @@ import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import { setDefaults } from "../array/index.ts";
 import { fileError } from "../data/index.ts";
-import { loadPretrained } from "../models/index.ts";
 import { type GenerateTextOptions, generateText, generateTexts, type TextModel } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
+import { loadModel, type WeightFlags } from "./load-model.ts";
 import { ProgressLine } from "./progress.ts";
 
-export interface GenerateFlags {
+export interface GenerateFlags extends WeightFlags {
   /** `-` stands for standard input. */
   readonly prompt?: readonly string[];
   /** A file of prompts. */
@@ -21,7 +21,6 @@ export interface GenerateFlags {
   readonly stop?: readonly string[];
   readonly seed: number;
   readonly rows: number;
-  readonly half?: boolean;
   readonly device: string;
   readonly threads?: number;
   readonly quiet?: boolean;
@@ -35,7 +34,7 @@ export async function generateFrom(given: string, flags: GenerateFlags): Promise
   const interrupts = listenForInterrupts(() => {});
   try {
     const folder = await foundModel(given, interrupts.signal);
-    const { model, params, tokenizer } = await loadPretrained(folder, { keepHalf: flags.half === true });
+    const { model, params, tokenizer } = await loadModel(folder, flags);
     if (!tokenizer) throw new Error(`generate ${given}: there is no tokenizer.json in it, which makes text of tokens`);
     const speaking = { model, params, tokenizer };
     const options = {

@@ -1,12 +1,13 @@
 /** `fourward serve` */
 import { basename, resolve } from "node:path";
 import { setDefaults } from "../array/index.ts";
-import { loadChatFormat, loadPretrained } from "../models/index.ts";
+import { loadChatFormat } from "../models/index.ts";
 import { hostInUrl, startServer } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { listenForInterrupts } from "./interrupt.ts";
+import { loadModel, type WeightFlags } from "./load-model.ts";
 
-export interface ServeFlags {
+export interface ServeFlags extends WeightFlags {
   readonly host: string;
   readonly port: number;
   readonly name?: string;
@@ -26,7 +27,7 @@ export interface ServeFlags {
 export async function serveModel(given: string, flags: ServeFlags): Promise<void> {
   setDefaults({ device: flags.device, ...(flags.threads === undefined ? {} : { threads: flags.threads }) });
   const folder = await foundModel(given);
-  const { model, params, tokenizer } = await loadPretrained(folder);
+  const { model, params, tokenizer } = await loadModel(folder, flags);
   if (!tokenizer) throw new Error(`serve ${given}: there is no tokenizer.json in it, which makes text of tokens`);
   const chat = await loadChatFormat(folder);
   const name = flags.name ?? basename(resolve(folder));

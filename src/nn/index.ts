@@ -127,7 +127,7 @@ export {
   tap,
   tapsUnder,
 } from "./layer.ts";
-export { type LinearOptions, type LinearParams, linear } from "./linear.ts";
+export { type LinearOptions, type LinearParams, linear, timesWeight } from "./linear.ts";
 export {
   fourierMixer,
   type MaskedFourierCache,

@@ -1,5 +1,5 @@
 /** The affine map. */
-import { add, fold, matmul, type Tensor } from "../array/index.ts";
+import { add, fold, matmul, type QuantizedMatrix, quantizedMatmul, Tensor } from "../array/index.ts";
 import { checkCount, checkLast } from "./checks.ts";
 import { fanInUniform, type Initializer } from "./initializers.ts";
 import type { Layer } from "./layer.ts";
@@ -22,9 +22,13 @@ export interface LinearOptions<B extends boolean = true> {
   readonly initBias?: Initializer;
 }
 
+/** `x·W`, where the weight may have been rounded to few bits. */
+export const timesWeight = (x: Tensor, weight: Tensor | QuantizedMatrix): Tensor =>
+  weight instanceof Tensor ? matmul(x, weight) : quantizedMatmul(x, weight);
+
 /**
  * Affine map of the last axis: `y = x·W + b`.
- * `x: [..., inputs]` gives `[..., outputs]`; W: `[inputs, outputs]`, b: `[outputs]`.
+ * `x: [..., inputs]` gives `[..., outputs]`; W: `[inputs, outputs]`, b: `[outputs]`. A `QuantizedMatrix` may stand for W.
  */
 export function linear<const B extends boolean = true>(options: LinearOptions<B>): Layer<LinearParams<B>> {
   const { inputs, outputs, bias = true, init = fanInUniform, initBias = fanInUniform } = options;
@@ -35,9 +39,9 @@ export function linear<const B extends boolean = true>(options: LinearOptions<B>
       const weight = init(fold(key, "weight"), [inputs, outputs], fans);
       return (bias ? { weight, bias: initBias(fold(key, "bias"), [outputs], fans) } : { weight }) as LinearParams<B>;
     },
-    apply: (params: { readonly weight: Tensor; readonly bias?: Tensor }, x) => {
+    apply: (params: { readonly weight: Tensor | QuantizedMatrix; readonly bias?: Tensor }, x) => {
       checkLast("linear", x, inputs);
-      const y = matmul(x, params.weight);
+      const y = timesWeight(x, params.weight);
       return params.bias ? add(y, params.bias) : y;
     },
   };

@@ -112,7 +112,8 @@ export async function measureModels<K extends string>(
   return mapped(models, ({ model, params, text }, name) => ({
     ...scores[name],
     ...decodeCosts(model, params),
-    parameters: parameterCount(params),
+    // Weights of few bits are more numbers than there are in their bytes.
+    parameters: parameterCount(model.init(key(0))),
     flopsPerToken: languageModelFlops(model, context).inference,
     decodeMs: decodeMs[name],
     windowsMs: windowsMs[name],

@@ -59,6 +59,7 @@ export {
   withActiveExperts,
 } from "./moefication.ts";
 export { packedBytes, type QuantizeOptions, quantizeFfns, roundedToBits } from "./quantize.ts";
+export { type QuantizeLinearsOptions, quantizeLinears } from "./quantize-linears.ts";
 export { type ConfiguredDecoder, type ConfiguredFfn, ffnAt, replaceFfns } from "./replace.ts";
 export { type Basis, rotateStream } from "./rotate.ts";
 export {

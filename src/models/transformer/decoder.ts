@@ -16,6 +16,7 @@ import {
   normalOf,
   type RotaryOptions,
   tap,
+  timesWeight,
 } from "../../nn/index.ts";
 import {
   applyStack,
@@ -194,7 +195,9 @@ export function decoder(given: DecoderConfig): Decoder {
   const logits = (params: DecoderParams, h: Tensor, mode?: Mode): Tensor => {
     const { weight, bias } = params.head ?? {};
     const x = params.narrow ? matmul(h, wide(params.narrow.weight)) : h;
-    const y = weight ? matmul(x, wide(weight)) : matmul(x, wide(params.embedding.weight), { transposeB: true });
+    const y = weight
+      ? timesWeight(x, mapTree(weight, wide))
+      : matmul(x, wide(params.embedding.weight), { transposeB: true });
     return tap(mode, "logits", bias ? add(y, bias) : y);
   };
   const stackOf = ({ blocks, shared }: DecoderParams): StackParams => mapTree({ blocks, shared }, wide);
