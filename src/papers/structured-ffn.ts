@@ -41,7 +41,7 @@ const blocksOf = (width: number) => {
 function settingOf(scale: Scale): LanguageSetting {
   const setting = languageSettings[scale];
   if (scale !== "small") return setting;
-  return { ...setting, width: 48, budget: { ...setting.budget, batch: 16, steps: 300 } };
+  return { ...setting, width: 48, budget: { ...setting.budget, batch: 16, steps: 240 } };
 }
 
 async function languageArms(context: StudyContext): Promise<(arm: string) => readonly number[]> {
