@@ -4,7 +4,7 @@ import { EARTH, randomFlow, type ShallowWater, shallowWater } from "../data/inde
 import type { Layer } from "../nn/index.ts";
 import type { Point, StudyContext } from "../report/index.ts";
 import { degreePower, rotatedField, sphericalHarmonics } from "../spectral/index.ts";
-import { type Fields, simulated, type TrainedOperator } from "../train/index.ts";
+import { type Fields, simulated, someFields, type TrainedOperator } from "../train/index.ts";
 
 /** The grid of training and one with twice as many points along both axes. */
 export interface FlowGrid {
@@ -24,7 +24,7 @@ const names = ["geopotential", "vorticity", "divergence"] as const;
 /** Channels are deviations of the geopotential from its mean in m²/s², vorticities and divergences in 1/s. */
 const CHANNELS = names.length;
 
-export interface FlowOptions extends FlowGrid {
+interface FlowOptions extends FlowGrid {
   readonly seed: number;
   readonly count: number;
   /** States of each flow, an hour apart. */
@@ -34,7 +34,7 @@ export interface FlowOptions extends FlowGrid {
 }
 
 /** Flows `[flows, times, 3, latitudes, longitudes]`, and the first states of each on the finer grid. */
-export async function sphereFlows(
+async function sphereFlows(
   { degree, latitudes, seed, count, times, fine }: FlowOptions,
   context: StudyContext,
 ): Promise<{ readonly states: Fields; readonly fine: Fields }> {
@@ -78,8 +78,46 @@ export async function sphereFlows(
   });
 }
 
+/** How many flows there are, and how long they last. */
+export interface FlowCounts extends FlowGrid {
+  /** States of a flow of training, an hour apart. */
+  readonly times: number;
+  /** Flows. */
+  readonly training: number;
+  readonly validation: number;
+  readonly test: number;
+  /** Steps of rollouts that are held against the truth. */
+  readonly rollout: number;
+}
+
+/**
+ * Flows to learn from, `training` and then `validation` of them; test flows with the states of a rollout; and the first
+ * states of these on the finer grid. Channels are over their sizes in training.
+ */
+export async function scaledFlows(
+  { degree, latitudes, times, training, validation, test, rollout }: FlowCounts,
+  context: StudyContext,
+): Promise<{
+  readonly learned: Fields;
+  readonly states: Fields;
+  readonly fine: Fields;
+  readonly sizes: readonly number[];
+}> {
+  const grid = { degree, latitudes };
+  const raw = await sphereFlows({ ...grid, seed: 10, count: training + validation, times, fine: 1 }, context);
+  const held = await sphereFlows(
+    { ...grid, seed: 1010, count: test, times: rollout + 1, fine: Math.min(times, 9) },
+    context,
+  );
+  const sizes = channelSizes(someFields(raw.states, 0, training));
+  const [learned, states, fine] = [raw.states, held.states, held.fine].map((fields) =>
+    scaleChannels(fields, sizes),
+  ) as [Fields, Fields, Fields];
+  return { learned, states, fine, sizes };
+}
+
 /** Root mean square of each channel of fields `[..., 3, latitudes, longitudes]`. */
-export function channelSizes({ shape, data }: Fields): readonly number[] {
+function channelSizes({ shape, data }: Fields): readonly number[] {
   const size = (shape.at(-1) as number) * (shape.at(-2) as number);
   const totals = [0, 0, 0];
   for (let i = 0; i < data.length; i++) {
@@ -90,7 +128,7 @@ export function channelSizes({ shape, data }: Fields): readonly number[] {
 }
 
 /** Each channel over its size. */
-export function scaleChannels({ shape, data }: Fields, sizes: readonly number[]): Fields {
+function scaleChannels({ shape, data }: Fields, sizes: readonly number[]): Fields {
   const size = (shape.at(-1) as number) * (shape.at(-2) as number);
   return { shape, data: data.map((v, i) => v / (sizes[Math.floor(i / size) % CHANNELS] as number)) };
 }

@@ -10,25 +10,17 @@ import {
   operatorErrors,
   sphereFigure,
 } from "../train/index.ts";
-import { type FlowGrid, kineticPoints } from "./sphere-flows.ts";
+import { type FlowCounts, kineticPoints } from "./sphere-flows.ts";
 
 /** The grid on the sphere that all flows are given on. */
 export const GRID = "gauss-legendre" as const;
 
 /** How large a comparison is. */
-export interface Setting extends OperatorBudget, FlowGrid {
-  /** States of a flow of training, an hour apart. */
-  readonly times: number;
-  /** Flows. */
-  readonly training: number;
-  readonly validation: number;
-  readonly test: number;
+export interface Setting extends OperatorBudget, FlowCounts {
   readonly width: number;
   readonly layers: number;
   /** Steps of its own that an operator is trained on; each costs as much again. */
   readonly ahead: number;
-  /** Steps of rollouts that are held against the truth. */
-  readonly rollout: number;
   /** Steps of the rollout without truth. */
   readonly long: number;
 }

@@ -6,7 +6,6 @@ import { exactly, type Measurement, measured, paper, type Scale } from "../repor
 import {
   compareOperators,
   type FieldPairs,
-  type Fields,
   firstTimes,
   freeRollout,
   matchBudget,
@@ -20,16 +19,7 @@ import {
   somePairs,
   successivePairs,
 } from "../train/index.ts";
-import {
-  axisError,
-  channelSizes,
-  massDrift,
-  rotationError,
-  scaleChannels,
-  sphereFlows,
-  steadyDrift,
-  waveEnergy,
-} from "./sphere-flows.ts";
+import { axisError, massDrift, rotationError, scaledFlows, steadyDrift, waveEnergy } from "./sphere-flows.ts";
 import {
   at,
   boundedSteps,
@@ -239,17 +229,10 @@ export default paper({
   next: ["show local-neural-operators", "run local-neural-operators --scale small"],
   async run(context) {
     const setting = settings[context.scale];
-    const { degree, latitudes, times, training, validation, test, rollout, long } = setting;
+    const { degree, latitudes, times, training, validation, rollout, long } = setting;
     const grid = { degree, latitudes };
     const known = training + validation;
-    const raw = await sphereFlows({ ...grid, seed: 10, count: known, times, fine: 1 }, context);
-    const held = await sphereFlows(
-      { ...grid, seed: 1010, count: test, times: rollout + 1, fine: Math.min(times, 9) },
-      context,
-    );
-    const sizes = channelSizes(someFields(raw.states, 0, training));
-    const [states, fine] = [held.states, held.fine].map((fields) => scaleChannels(fields, sizes)) as [Fields, Fields];
-    const learned = scaleChannels(raw.states, sizes);
+    const { learned, states, fine, sizes } = await scaledFlows(setting, context);
     const [own, finer] = [`${latitudes} x ${2 * latitudes}`, `${2 * latitudes} x ${4 * latitudes}`] as const;
     const tests = {
       [own]: successivePairs(firstTimes(states, Math.min(times, rollout + 1))),

@@ -145,7 +145,7 @@ function settingOf(scale: Scale): LanguageSetting {
   // Small batches and few steps want high rates: the best of short trials lay between 8e-3 and 16e-3.
   const rates = [6e-3, 12e-3, 24e-3];
   if (scale !== "small") return setting;
-  return { ...setting, width: 48, budget: { ...setting.budget, batch: 16, rates } };
+  return { ...setting, width: 48, budget: { ...setting.budget, batch: 16, steps: 240, rates } };
 }
 
 export default paper({

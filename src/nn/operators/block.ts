@@ -15,6 +15,7 @@ import type { Modes } from "./modes.ts";
 import { pointwise } from "./pointwise.ts";
 import { spectralConv } from "./spectral-conv.ts";
 import { type SphericalConvOptions, sphericalConv } from "./spherical-conv.ts";
+import { type SphericalLocalIntegralOptions, sphericalLocalIntegral } from "./spherical-local.ts";
 
 /** What a block is made of; at least one kernel. */
 export interface OperatorBlockOptions {
@@ -30,6 +31,8 @@ export interface OperatorBlockOptions {
   readonly differential?: Pick<FiniteDifferenceOptions, "kernel" | "size">;
   /** Options of a `localIntegral`; none without it. */
   readonly integral?: Pick<LocalIntegralOptions, "radius" | "basis">;
+  /** Options of a `sphericalLocalIntegral`, for fields on a grid on the sphere; none without it. */
+  readonly sphericalIntegral?: Pick<SphericalLocalIntegralOptions, "radius" | "grid" | "basis">;
   /** Extent of an ordinary periodic convolution, which is tied to the grid it was trained on; none without it. */
   readonly pixels?: number;
   /** Function after the sum; exact GELU by default. */
@@ -41,15 +44,21 @@ export interface OperatorBlockOptions {
  * asked for. With a spectral convolution alone it is the Fourier layer of Li et al. 2020, arXiv:2010.08895, equation 2;
  * with local kernels beside it, the block of Liu-Schiaffini et al. 2024, arXiv:2402.16845; with a spherical convolution in
  * its place, one of the spherical Fourier neural operator of Bonev et al. 2023, arXiv:2306.03838. All kernels but the
- * spherical one take both axes as periodic.
+ * spherical ones take both axes as periodic.
  * `x: [batch, width, ...grid]` gives the same shape.
  */
 export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [name: string]: Tree }> {
-  const { width, dimensions = 2, modes, spherical, differential, integral, pixels, activation = gelu } = options;
+  const { width, dimensions = 2, modes, spherical, differential, integral, sphericalIntegral, pixels } = options;
+  const { activation = gelu } = options;
   const both = { inputs: width, outputs: width };
   if (modes && modes.length !== dimensions)
     throw new RangeError(`operatorBlock: expected modes for ${dimensions} axes, got ${modes.length}`);
-  for (const [name, given] of Object.entries({ "local integrals": integral, "spherical convolutions": spherical }))
+  const inTwo = {
+    "local integrals": integral,
+    "spherical convolutions": spherical,
+    "local integrals on the sphere": sphericalIntegral,
+  };
+  for (const [name, given] of Object.entries(inTwo))
     if (given && dimensions !== 2) throw new RangeError(`operatorBlock: ${name} need a grid of 2 axes`);
   const local: Record<string, LocalLayer<Tree>> = {
     ...(differential ? { differential: finiteDifferenceConvolution({ ...both, dimensions, ...differential }) } : {}),
@@ -60,17 +69,20 @@ export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [
     pointwise: pointwise(both) as Layer<Tree>,
     ...(modes ? { spectral: spectralConv({ ...both, modes }) as Layer<Tree> } : {}),
     ...(spherical ? { spherical: sphericalConv({ ...both, ...spherical }) as Layer<Tree> } : {}),
+    ...(sphericalIntegral
+      ? { sphericalIntegral: sphericalLocalIntegral({ ...both, ...sphericalIntegral }) as Layer<Tree> }
+      : {}),
     ...local,
   };
   if (Object.keys(parts).length === 1)
-    throw new RangeError("operatorBlock: expected at least one of modes, spherical, differential, integral and pixels");
+    throw new RangeError(
+      "operatorBlock: expected at least one of modes, spherical, differential, integral, sphericalIntegral and pixels",
+    );
   return compose(parts, (part, x: Tensor, _, params) => {
     const call = (name: string): Tensor => (part[name] as (x: Tensor) => Tensor)(x);
-    const summands = [
-      call("pointwise"),
-      ...(modes ? [call("spectral")] : []),
-      ...(spherical ? [call("spherical")] : []),
-    ];
+    const summands = ["pointwise", "spectral", "spherical", "sphericalIntegral"]
+      .filter((name) => name in parts)
+      .map(call);
     const kernels = Object.entries(local).map(([name, layer]) =>
       layer.kernel(params[name] as Tree, squareSize("operatorBlock", x)),
     );

@@ -16,6 +16,7 @@ export { type Modes, type ModeTransform, modeTransform } from "./modes.ts";
 export { type PointwiseOptions, pointwise } from "./pointwise.ts";
 export { type SpectralConvOptions, type SpectralConvParams, spectralConv } from "./spectral-conv.ts";
 export { type SphericalConvOptions, type SphericalConvParams, sphericalConv } from "./spherical-conv.ts";
+export { type SphericalLocalIntegralOptions, sphericalLocalIntegral } from "./spherical-local.ts";
 export {
   type SpectralInit,
   spectralChannelMix,

@@ -183,7 +183,7 @@ describe("operatorBlock", () => {
 
   it("needs a kernel", () => {
     expect(() => operatorBlock({ width: 2 })).toThrow(
-      "at least one of modes, spherical, differential, integral and pixels",
+      "at least one of modes, spherical, differential, integral, sphericalIntegral and pixels",
     );
   });
 });
