@@ -37,7 +37,9 @@ export async function layerTimer<K extends string>(
   key: Key,
 ): Promise<LayerTimer<K>> {
   const named = Object.entries(layers) as [K, Layer<Tree>][];
-  const drawn = await evaluate(named.map(([, layer]) => layer.init(key)));
+  const drawn: Tree[] = [];
+  // One after the other: drawing large matrices takes several times their memory.
+  for (const [, layer] of named) drawn.push(await evaluate(layer.init(key)));
   const depth = Math.min(MOST_LAYERS, Math.max(1, Math.ceil(STACK_BYTES / Math.min(...drawn.map(weightBytes)))));
   const stacks = named.map(([name, layer], i) => {
     // The layers of a stack need memory of their own, not numbers of their own.
