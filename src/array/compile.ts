@@ -304,8 +304,10 @@ export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promis
   if (pending.length === 0) return tree;
   const none = flatten<[]>([]);
   const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none);
+  // What depends on nothing, such as new parameters, has the same digits whatever the number of threads.
+  const alone = ready.program.captured.length === 0 ? { threads: 1 } : {};
   // Such a graph is hardly ever met again, so its session is not kept.
-  const session = await load(ready.model, sessionOptions(options), recorder());
+  const session = await load(ready.model, { ...sessionOptions(options), ...alone, once: true }, recorder());
   const values = await run(session, ready, []).finally(() => session.release());
   const leaves = [...flat.leaves];
   pending.forEach((place, i) => {

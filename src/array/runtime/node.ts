@@ -4,17 +4,17 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-common";
 import { readKernels } from "./kernels.ts";
-import type { Device, Runtime } from "./runtime.ts";
-import { KEEP_DOUBLE, type OrtPackage, openSession, type Profiling, reasonOf } from "./session.ts";
+import type { Device, Runtime, SessionOptions } from "./runtime.ts";
+import { type OrtPackage, openSession, type Profiling, reasonOf, withoutHarmfulPasses } from "./session.ts";
 
 /** The runtime for this process; the native library is loaded at first use, which keeps short commands quick. */
 export const runtime: Runtime = {
   name: "onnxruntime-node",
-  async load(model, { device, threads = availableParallelism(), double = false, profile = false }) {
+  async load(model, { device, threads = availableParallelism(), profile = false, ...kind }) {
     const ort = (await import("onnxruntime-node")) as unknown as OrtPackage;
     try {
       const profiling = profile ? await profilingInFolder() : undefined;
-      return await openSession(ort, model, sessionOptions(device, threads, double), { profiling });
+      return await openSession(ort, model, sessionOptions(device, threads, kind), { profiling });
     } catch (error) {
       if (device === "cpu") throw error;
       throw new Error(
@@ -25,14 +25,18 @@ export const runtime: Runtime = {
   },
 };
 
-const sessionOptions = (device: Device, threads: number, double: boolean): InferenceSession.SessionOptions => ({
+const sessionOptions = (
+  device: Device,
+  threads: number,
+  kind: Pick<SessionOptions, "double" | "once">,
+): InferenceSession.SessionOptions => ({
   executionProviders: [device],
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
   // Each session owns a thread pool; without a bound on spinning, pools of idle sessions slow the busy one.
   extra: {
     session: { intra_op: { spin_duration_us: "1000" } },
-    ...(double ? KEEP_DOUBLE : {}),
+    ...withoutHarmfulPasses(kind),
   },
 });
 

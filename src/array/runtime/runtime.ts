@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** The model computes in float64: what would round it to float32 on the way is left out. False by default. */
   readonly double?: boolean;
+  /** The model runs once, so that nothing is worth being computed when it is loaded. False by default. */
+  readonly once?: boolean;
   /** Measure how long each operator takes, for `Session.kernels`. False by default. */
   readonly profile?: boolean;
 }

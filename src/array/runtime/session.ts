@@ -1,7 +1,7 @@
 /** Sessions of ONNX Runtime, whose Node and browser packages share one interface. */
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import type { DType, HostArray } from "../dtype.ts";
-import type { Kernel, KernelTimes, Session, Value } from "./runtime.ts";
+import type { Kernel, KernelTimes, Session, SessionOptions, Value } from "./runtime.ts";
 
 /** The part of `onnxruntime-node` and `onnxruntime-web` that is used. */
 export interface OrtPackage {
@@ -20,8 +20,18 @@ export interface Profiling {
 /** Traces grow by a kilobyte for each operator that runs, so only so many seconds of runs are recorded. */
 const RECORDED_SECONDS = 3;
 
-/** It joins a product and a factor to one operator whose factor is a float32, whatever the type of the product. */
-export const KEEP_DOUBLE = { optimization: { disable_specified_optimizers: "MatMulScaleFusion" } };
+/** Entries of the configuration that leave out passes of the runtime's optimizer that would harm a model. */
+export function withoutHarmfulPasses({ double, once }: Pick<SessionOptions, "double" | "once">): {
+  readonly optimization?: { readonly disable_specified_optimizers: string };
+} {
+  const passes = [
+    // It joins a product and a factor to one operator whose factor is a float32, whatever the type of the product.
+    ...(double ? ["MatMulScaleFusion"] : []),
+    // What depends on no input it computes while it loads, in one thread, and keeps all that it met on the way.
+    ...(once ? ["ConstantFolding"] : []),
+  ];
+  return passes.length > 0 ? { optimization: { disable_specified_optimizers: passes.join(";") } } : {};
+}
 
 /** The runtime prints nothing below this level: its errors are thrown, and printing them too would say things twice. */
 export const FATAL = 4;

@@ -1,7 +1,7 @@
 /** ONNX Runtime in a browser: WebAssembly, in threads where the page is isolated, and WebGPU. */
 import type { env as ortEnv } from "onnxruntime-common";
 import type { Device, Runtime } from "./runtime.ts";
-import { FATAL, KEEP_DOUBLE, type OrtPackage, openSession, reasonOf } from "./session.ts";
+import { FATAL, type OrtPackage, openSession, reasonOf, withoutHarmfulPasses } from "./session.ts";
 
 type WebPackage = OrtPackage & { readonly env: typeof ortEnv };
 
@@ -11,7 +11,7 @@ type WebPackage = OrtPackage & { readonly env: typeof ortEnv };
  */
 export const runtime: Runtime = {
   name: "onnxruntime-web",
-  async load(model, { device, threads, double = false, profile = false }) {
+  async load(model, { device, threads, profile = false, ...kind }) {
     if (profile) throw new Error("profile: browsers cannot measure operators; take the profile in Node");
     if (device === "webgpu") await checkGpu();
     const { ort, threads: started } = await packageFor(device, threads);
@@ -21,7 +21,7 @@ export const runtime: Runtime = {
       );
     const options = {
       executionProviders: device === "webgpu" ? ["webgpu", "wasm"] : ["wasm"],
-      ...(double ? { extra: KEEP_DOUBLE } : {}),
+      extra: withoutHarmfulPasses(kind),
     };
     try {
       // Unlike in Node, a run has a level of its own.
