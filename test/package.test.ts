@@ -5,16 +5,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VERSION } from "../src/platform/version.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-/** Rooms that are a library; the command line is only run. */
+/** Rooms that are a library; the command line is only run, and what the platform gives is for inside. */
 const rooms = readdirSync(join(root, "src"), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && entry.name !== "cli")
+  .filter((entry) => entry.isDirectory() && !["cli", "platform"].includes(entry.name))
   .map(({ name }) => name);
 
 const npm = (args: readonly string[], cwd: string) => execFileSync("npm", args, { cwd, encoding: "utf8" });
+
+it("tells pages the version that it has", () => {
+  expect(VERSION).toBe(manifest.version);
+});
 
 it("has a path for each room of the library", () => {
   const paths = Object.keys(manifest.exports).filter((path) => path !== "." && path !== "./package.json");

@@ -1,11 +1,7 @@
 /** Finds the files of data sets on this machine, or fetches them once and keeps them. */
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
-import { type DownloadOptions, download } from "./download.ts";
+
+import { type DownloadOptions, download } from "#download";
+import { createHash, existsSync, homedir, join, packageFolders, process, readFile, stat } from "#platform";
 import { fileError } from "./files.ts";
 import { inflate, isGzip } from "./idx.ts";
 import type { DataFile, DataSource } from "./sources.ts";
@@ -85,26 +81,14 @@ function waysToSupply(source: DataSource): string {
 }
 
 /** Where a file lies on this machine, packed or unpacked; null if nowhere. */
-function findDataFile(source: DataSource, file: DataFile): string | null {
+export function findDataFile(source: DataSource, file: DataFile): string | null {
   const folders = [
     ...(process.env.FOURWARD_DATA ? [join(process.env.FOURWARD_DATA, source.name)] : []),
-    ...packageFolders(source),
+    ...(source.npm ? packageFolders(source.npm.name).map((folder) => join(folder, source.npm?.folder ?? "")) : []),
     join(cacheFolder(), source.name),
   ];
   const names = [file.name, file.name.replace(/\.gz$/, "")];
   return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(existsSync) ?? null;
-}
-
-/** The data folder of the npm package, as seen from this package and from the working folder. */
-function packageFolders({ npm }: DataSource): string[] {
-  if (!npm) return [];
-  return [import.meta.url, join(process.cwd(), "package.json")].flatMap((from) => {
-    try {
-      return [join(dirname(createRequire(from).resolve(`${npm.name}/package.json`)), npm.folder)];
-    } catch {
-      return [];
-    }
-  });
 }
 
 /** Gzip never makes a file much longer than its content. */

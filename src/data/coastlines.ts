@@ -6,14 +6,6 @@ import type { DownloadOptions } from "./download.ts";
 import { hashOf, normalPair } from "./hash.ts";
 import type { DataFile, DataSource } from "./sources.ts";
 
-/** Natural Earth as TopoJSON, in the public domain; packed by Bostock. */
-const source: DataSource = {
-  name: "world-atlas",
-  home: "https://github.com/topojson/world-atlas",
-  mirrors: ["https://cdn.jsdelivr.net/npm/world-atlas@2.0.2/", "https://unpkg.com/world-atlas@2.0.2/"],
-  npm: { name: "world-atlas", folder: "." },
-};
-
 const files = {
   "110m": {
     name: "land-110m.json",
@@ -27,12 +19,21 @@ const files = {
   },
 } as const satisfies Record<string, DataFile>;
 
+/** Natural Earth as TopoJSON, in the public domain; packed by Bostock. */
+export const coastlineSource: DataSource & { readonly files: readonly DataFile[] } = {
+  name: "world-atlas",
+  home: "https://github.com/topojson/world-atlas",
+  mirrors: ["https://cdn.jsdelivr.net/npm/world-atlas@2.0.2/", "https://unpkg.com/world-atlas@2.0.2/"],
+  npm: { name: "world-atlas", folder: "." },
+  files: Object.values(files),
+};
+
 /** Scale of the map that the coastlines are drawn for: 1:110 million or 1:50 million. */
 export type CoastlineScale = keyof typeof files;
 
 /** Whether the coastlines are on this machine. */
 export const coastlinesAvailable = (scale: CoastlineScale = "110m"): Availability =>
-  checkDataFiles(source, [files[scale]]);
+  checkDataFiles(coastlineSource, [files[scale]]);
 
 const arcs = z.array(z.array(z.tuple([z.number(), z.number()]).rest(z.number())));
 const topology = z.object({
@@ -54,7 +55,7 @@ export interface Land {
 /** Loads the land. Throws one sentence if its file is nowhere or is not the published one. */
 export async function loadLand(scale: CoastlineScale = "110m", options: DownloadOptions = {}): Promise<Land> {
   const file = files[scale];
-  const text = new TextDecoder().decode(await loadDataFile(source, file, options));
+  const text = new TextDecoder().decode(await loadDataFile(coastlineSource, file, options));
   const map = checked(topology, JSON.parse(text), file.name);
   const lines = map.arcs.map((arc) => decodeArc(arc as readonly (readonly number[])[], map.transform));
   return landOf(

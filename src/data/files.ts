@@ -1,18 +1,28 @@
 /** Files that survive crashes: atomic replacement, append-only metrics, checksums, and file errors in one sentence. */
-import { createHash } from "node:crypto";
 import {
+  basename,
   closeSync,
+  createHash,
   createReadStream,
+  dirname,
   existsSync,
+  type FileHandle,
   fsyncSync,
   ftruncateSync,
+  join,
+  open,
   openSync,
+  process,
+  readdir,
   readFileSync,
+  realpath,
+  rename,
+  resolve,
   type Stats,
+  stat,
+  unlink,
   writeSync,
-} from "node:fs";
-import { type FileHandle, open, readdir, realpath, rename, stat, unlink } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+} from "#platform";
 
 /** Bytes or text to write: whole, or in parts that are written in order without being held together in memory. */
 export type FileData = Uint8Array | string | Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
@@ -126,7 +136,7 @@ export function jsonlWriter(path: string, options: { readonly resumeAt?: number 
   }
   return {
     write(row) {
-      const line = Buffer.from(`${JSON.stringify(row, spellNonFinite)}\n`);
+      const line = new TextEncoder().encode(`${JSON.stringify(row, spellNonFinite)}\n`);
       try {
         for (let done = 0; done < line.length; ) done += writeSync(file, line, done);
         length += line.length;
@@ -149,14 +159,14 @@ const spellNonFinite = (_: string, value: unknown): unknown =>
   typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 
 /** Bytes of `content` up to the torn last line or the first row past `resumeAt`, whichever comes first. */
-function keptLength(path: string, content: Buffer, resumeAt: number): number {
+function keptLength(path: string, content: Uint8Array, resumeAt: number): number {
   let start = 0;
   for (let line = 1; ; line++) {
     const end = content.indexOf(10, start);
     if (end < 0) return start;
     let row: unknown;
     try {
-      row = JSON.parse(content.toString("utf8", start, end));
+      row = JSON.parse(new TextDecoder().decode(content.subarray(start, end)));
     } catch {
       throw new Error(
         `resume ${path}: line ${line} is not JSON, so this is not a metrics file; move it away and retry`,

@@ -1,6 +1,5 @@
 /** IDX files, the format of MNIST and its relatives: a big-endian array of any rank, raw or gzipped. */
-import { readFile } from "node:fs/promises";
-import { constants, gunzipSync } from "node:zlib";
+import { constants, gunzipSync, readFile } from "#platform";
 import { fileError } from "./files.ts";
 
 /** The element types of IDX with their array types, by type code (third byte of the file). */
@@ -59,7 +58,7 @@ export function inflate(bytes: Uint8Array, limit: number): Uint8Array | string {
     const content = gunzipSync(bytes, { maxOutputLength: Math.max(1, limit) });
     return content.length > limit ? tooLong : content;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message } = error as Error & { readonly code?: string };
     return code === "ERR_BUFFER_TOO_LARGE" ? tooLong : `the gzip data is damaged or truncated (${message})`;
   }
 }
@@ -84,7 +83,10 @@ interface Header {
 function parseHeader(bytes: Uint8Array, name: string): Header {
   const type = types[bytes[2] as keyof typeof types] as Type | undefined;
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0 || type === undefined) {
-    const got = bytes.length === 0 ? "an empty file" : Buffer.from(bytes.subarray(0, 4)).toString("hex");
+    const got =
+      bytes.length === 0
+        ? "an empty file"
+        : Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join("");
     throw new Error(
       `read ${name}: expected an IDX file (00 00, type, rank), got ${got}; is this another kind of file?`,
     );
@@ -112,9 +114,7 @@ function wrongSize(name: string, type: Type, shape: readonly number[], end: numb
 function decode(bytes: Uint8Array, type: Type): IdxArray["data"] {
   if (type.dtype === "uint8") return bytes;
   const { buffer } = Uint8Array.from(bytes);
-  const swapped = Buffer.from(buffer);
-  if (type.bytes === 2) swapped.swap16();
-  if (type.bytes === 4) swapped.swap32();
-  if (type.bytes === 8) swapped.swap64();
+  const swapped = new Uint8Array(buffer);
+  for (let at = 0; at < swapped.length; at += type.bytes) swapped.subarray(at, at + type.bytes).reverse();
   return new type.array(buffer);
 }

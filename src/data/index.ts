@@ -27,6 +27,7 @@ export {
   type Split,
 } from "./images.ts";
 export { encodeNpy, type NpyArray, parseNpy } from "./npy.ts";
+export { type PageFile, pageData, pageFileList, writePageData } from "./page-data.ts";
 export * from "./pde/index.ts";
 export { type DataFile, type DataSource, type ImageSetName, type ImageSource, imageSources } from "./sources.ts";
 export * from "./text/index.ts";

@@ -20,10 +20,11 @@ const etth1: SeriesSource = {
   },
 };
 
-const sources = { etth1 } as const;
+/** The data sets by name. */
+export const timeSeriesSources = { etth1 } as const;
 
 /** Time series by name. */
-export type SeriesName = keyof typeof sources;
+export type SeriesName = keyof typeof timeSeriesSources;
 
 /** Variables measured at the same times. */
 export interface TimeSeries {
@@ -36,11 +37,11 @@ export interface TimeSeries {
 
 /** Whether a series is on this machine. */
 export const timeSeriesAvailable = (name: SeriesName): Availability =>
-  checkDataFiles(sources[name], [sources[name].file]);
+  checkDataFiles(timeSeriesSources[name], [timeSeriesSources[name].file]);
 
 /** Loads a series. Throws one sentence if it cannot be had or is not the published one. */
 export async function loadTimeSeries(name: SeriesName, options: DownloadOptions = {}): Promise<TimeSeries> {
-  const source = sources[name];
+  const source = timeSeriesSources[name];
   return parseSeriesTable(new TextDecoder().decode(await loadDataFile(source, source.file, options)), source.file.name);
 }
 

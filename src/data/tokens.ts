@@ -1,5 +1,5 @@
 /** Tokenized texts on disk, read by position. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "#platform";
 import { fileError, writeFileAtomic } from "./files.ts";
 
 /** Numbers of a tokenized text, in a file. */

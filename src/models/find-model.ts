@@ -1,7 +1,5 @@
 /** Models by a folder, a name that comes with this package, or a name on the Hugging Face hub. */
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, join, process, readFile, stat } from "#platform";
 import { downloadHubFile, type HubEntry, type HubRepo, hubFiles, hubPage, hubReason, makeFolder } from "../data/hub.ts";
 import { cacheFolder, type DownloadOptions, writeFileAtomic } from "../data/index.ts";
 import { modelFolder } from "./embedded.ts";

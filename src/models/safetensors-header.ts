@@ -162,10 +162,10 @@ export function formatHeader({ metadata, entries }: SafetensorsHeader): Uint8Arr
   });
   const sorted = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
   if (sorted.length > 0) fields.unshift(`"__metadata__":${JSON.stringify(Object.fromEntries(sorted))}`);
-  const json = Buffer.from(`{${fields.join(",")}}`);
-  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, " ");
-  header.writeBigUInt64LE(BigInt(header.length - 8));
-  json.copy(header, 8);
+  const json = new TextEncoder().encode(`{${fields.join(",")}}`);
+  const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(" ".charCodeAt(0));
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(json, 8);
   return header;
 }
 

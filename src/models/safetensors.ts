@@ -3,7 +3,7 @@
  * a dtype, a shape and a byte range, and the bytes of the tensors without gap or overlap.
  * Source: https://github.com/huggingface/safetensors#format
  */
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "#platform";
 import type { DType, HostArray } from "../array/index.ts";
 import { fileError, writeFileAtomic } from "../data/index.ts";
 import {

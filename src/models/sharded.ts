@@ -1,8 +1,7 @@
 /** Checkpoints in one safetensors file or in several with an index, as the Hugging Face layout has them. */
-import { existsSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+
 import { z } from "zod";
+import { basename, existsSync, join, readdir, readFile, rm } from "#platform";
 import { checked } from "../data/checked.ts";
 import { fileError, writeFileAtomic } from "../data/index.ts";
 import { openSafetensors, type Safetensors, type TensorToWrite, writeSafetensors } from "./safetensors.ts";

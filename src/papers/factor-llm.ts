@@ -1,5 +1,5 @@
 /** Paper 23: feed-forward layers of a trained model cut into slices, with routers taught by the layers themselves. */
-import { join } from "node:path";
+import { join } from "#platform";
 import { evaluate, flopCount, key, normal, silu, type Tree, zeros } from "../array/index.ts";
 import { type CorpusTokens, type DecoderConfig, decoder, EMBEDDED_MODEL } from "../models/index.ts";
 import { gatedFfn, type Layer, moefiedFfn } from "../nn/index.ts";

@@ -1,5 +1,5 @@
 /** Paper 20: fast feed-forward layers with load balancing and a master leaf, on MNIST at the paper's own sizes. */
-import { join } from "node:path";
+import { join } from "#platform";
 import { add, compile, evaluate, key, mean, mul, normal, relu, type Tensor, type Tree } from "../array/index.ts";
 import { available, type ImageSetName, loadImages, pixelStatistics } from "../data/index.ts";
 import {

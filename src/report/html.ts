@@ -1,4 +1,5 @@
 /** What pages of reports share: the document with its style, and figures as HTML. */
+import { toBase64 } from "#platform";
 import type { BarPlot, Figure, Flame, LinePlot, PictureGrid, Table } from "./figure.ts";
 import { drawFlame } from "./flame.ts";
 import { escapeHtml, formatNumber } from "./format.ts";
@@ -50,7 +51,7 @@ export const machineFacts = (machine: Machine, device: string): readonly (readon
   ],
   [
     "Versions",
-    `Fourward ${escapeHtml(machine.fourward)}, ONNX Runtime ${escapeHtml(machine.onnxruntime)}, Node ${escapeHtml(machine.node)}`,
+    `Fourward ${escapeHtml(machine.fourward)}, ONNX Runtime ${escapeHtml(machine.onnxruntime)}, ${machine.browser === undefined ? `Node ${escapeHtml(machine.node ?? "")}` : escapeHtml(machine.browser)}`,
   ],
 ];
 
@@ -114,7 +115,7 @@ function table({ columns, rows }: Table): string {
 function pictures({ width, height, rows, colors = "grey", columns: heads, scales = [] }: PictureGrid): string {
   const palette = colors === "map" ? mapPalette() : undefined;
   const picture = (pixels: Uint8Array, label: string): string =>
-    `<img alt="${escapeHtml(label)}" src="data:image/png;base64,${Buffer.from(encodePng(pixels, width, height, palette)).toString("base64")}">`;
+    `<img alt="${escapeHtml(label)}" src="data:image/png;base64,${toBase64(encodePng(pixels, width, height, palette))}">`;
   // All rows share their columns, so that what stands above each other belongs together.
   const columns = Math.max(1, ...rows.map((row) => row.pictures.length));
   const size = colors === "map" ? width : Math.max(2 * width, 32);

@@ -21,7 +21,7 @@ export { type PairedDifference, pairedDifference, pairedMeasurement } from "./pa
 export { fitPowerLaw, type PowerLaw } from "./power-law.ts";
 export { byLine, byPrimitive, type ProfileRow, profileFlame, profileTable } from "./profile.ts";
 export type { ClaimResult, StudyResult } from "./result.ts";
-export { type RunOptions, runFolder, runStudy } from "./run.ts";
+export { type Measured, measureStudy, type RunOptions, runFolder, runStudy } from "./run.ts";
 export { type ReportSection, renderSections, type SectionsReport } from "./sections-page.ts";
 export { signTest } from "./sign-test.ts";
 export { type SphereMapOptions, sphereMap } from "./sphere-map.ts";

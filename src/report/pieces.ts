@@ -1,7 +1,5 @@
 /** Results of parts of a study, kept on disk so that an interrupted run continues. */
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash, fromBase64, join, mkdir, readFile, rm, toBase64 } from "#platform";
 import { fileError, writeFileAtomic } from "../data/files.ts";
 
 /** One kept result. */
@@ -66,7 +64,7 @@ export function encodePiece(value: unknown): string {
     if (ArrayBuffer.isView(item)) {
       const type = Object.keys(arrays).find((known) => item instanceof arrays[known as keyof typeof arrays]);
       if (type === undefined) throw lost(name, item);
-      return { [MARK]: type, bytes: Buffer.from(item.buffer, item.byteOffset, item.byteLength).toString("base64") };
+      return { [MARK]: type, bytes: toBase64(item) };
     }
     if (typeof item === "function" || typeof item === "bigint" || typeof item === "symbol") throw lost(name, item);
     if (typeof item === "object" && item !== null && !Array.isArray(item)) {
@@ -83,9 +81,7 @@ export function decodePiece(text: string): unknown {
     if (typeof item !== "object" || item === null || !(MARK in item)) return item;
     const type = item[MARK] as string;
     if (!(type in arrays)) return Number(type);
-    const bytes = Buffer.from((item as unknown as { bytes: string }).bytes, "base64");
-    // A copy of its own: a view into Node's shared pool may start at an odd address.
-    return new arrays[type as keyof typeof arrays](Uint8Array.from(bytes).buffer);
+    return new arrays[type as keyof typeof arrays](fromBase64((item as unknown as { bytes: string }).bytes).buffer);
   });
 }
 

@@ -1,6 +1,5 @@
 /** Profiles as tables and a flame view: where the time of graphs goes. */
-import { relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, process, relative } from "#platform";
 import type { Frame, Profile, ProfileEntry } from "../array/index.ts";
 import type { Flame, FlameNode, Table } from "./figure.ts";
 import { formatNumber } from "./format.ts";

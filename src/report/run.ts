@@ -1,11 +1,11 @@
 /** Runs a study: makes its context, keeps what it remembers, judges its claims, writes its report. */
-import { join } from "node:path";
+import { join } from "#platform";
 import { writeFileAtomic } from "../data/files.ts";
 import type { Claims } from "./claim.ts";
 import type { Figure } from "./figure.ts";
 import { describeMachine } from "./machine.ts";
 import { decodePiece, encodePiece, openPieces } from "./pieces.ts";
-import { judge, type StudyResult } from "./result.ts";
+import { judge, type Report, type StudyResult } from "./result.ts";
 import { type Scale, StoppedError, type Study, type StudyContext, type StudyProgress } from "./study.ts";
 
 export interface RunOptions {
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly fresh?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: StudyProgress) => void;
+  /** Called with each figure as soon as the study has it. */
+  readonly onFigure?: (figure: Figure) => void;
   /** The command that repeats this run. */
   readonly command: string;
 }
@@ -36,7 +38,27 @@ const RESERVED: ReadonlySet<string> = new Set(["report.json", "report.html", "pi
  * signal is aborted.
  */
 export async function runStudy<C extends Claims>(study: Study<C>, options: RunOptions): Promise<StudyResult> {
-  const { scale, device, out, signal = new AbortController().signal, onProgress, command } = options;
+  const { report, forget } = await measureStudy(study, options);
+  const folder = runFolder(options.out, study.slug, options.scale);
+  const [json, page] = [join(folder, "report.json"), join(folder, "report.html")];
+  const result = { ...report.result, artifacts: [json, page, ...report.result.artifacts] };
+  // Plots need a DOM and more: loaded at the end, so that the work starts at once.
+  const { renderPage } = await import("./page.ts");
+  await writeFileAtomic(page, renderPage({ ...report, result }));
+  await writeFileAtomic(json, `${JSON.stringify(result, null, 2)}\n`);
+  await forget();
+  return result;
+}
+
+/** What a study gave, and how what it remembered on the way is removed. */
+export interface Measured {
+  readonly report: Report;
+  forget(): Promise<void>;
+}
+
+/** `runStudy` without its report: nothing is written but what the study remembers, and its artifacts. */
+export async function measureStudy<C extends Claims>(study: Study<C>, options: RunOptions): Promise<Measured> {
+  const { scale, device, out, signal = new AbortController().signal, onProgress, onFigure, command } = options;
   const seeds = options.seeds ?? Array.from({ length: study.seeds[scale] }, (_, i) => i);
   const folder = runFolder(out, study.slug, scale);
   const machine = describeMachine();
@@ -58,7 +80,10 @@ export async function runStudy<C extends Claims>(study: Study<C>, options: RunOp
     signal,
     folder,
     progress: (progress) => onProgress?.(progress),
-    figure: (figure) => figures.push(figure),
+    figure: (figure) => {
+      figures.push(figure);
+      onFigure?.(figure);
+    },
     note: (text) => notes.push(text),
     artifact: async (name, data) => {
       if (!/^[\w][\w.-]*$/.test(name) || RESERVED.has(name))
@@ -95,7 +120,6 @@ export async function runStudy<C extends Claims>(study: Study<C>, options: RunOp
   const measurements = await study.run(context);
   stopIfAsked();
   const { claims, run, abstract, seeds: _, ...facts } = study;
-  const [json, page] = [join(folder, "report.json"), join(folder, "report.html")];
   const result: StudyResult = {
     paper: facts,
     scale,
@@ -109,12 +133,7 @@ export async function runStudy<C extends Claims>(study: Study<C>, options: RunOp
     claims: judge(claims, measurements),
     measurements,
     notes,
-    artifacts: [json, page, ...artifacts],
+    artifacts,
   };
-  // Plots need a DOM and more: loaded at the end, so that the work starts at once.
-  const { renderPage } = await import("./page.ts");
-  await writeFileAtomic(page, renderPage({ study: study as unknown as Study, result, figures }));
-  await writeFileAtomic(json, `${JSON.stringify(result, null, 2)}\n`);
-  await pieces.clear();
-  return result;
+  return { report: { study: study as unknown as Study, result, figures }, forget: () => pieces.clear() };
 }

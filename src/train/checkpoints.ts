@@ -1,7 +1,5 @@
 /** Checkpoints of training: all that a run needs to go on as if it had never stopped. */
-import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, join, mkdir } from "#platform";
 import type { Tree } from "../array/index.ts";
 import { fileError } from "../data/index.ts";
 import { loadTree, saveTree } from "../models/index.ts";

@@ -1,9 +1,7 @@
 /** Training a language model from a recipe: corpus, tokenizer, model and schedule in plain data. */
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
+
 import { z } from "zod";
+import { existsSync, isDeepStrictEqual, join, mkdir, readFile, rm } from "#platform";
 import { key } from "../array/index.ts";
 import { checked } from "../data/checked.ts";
 import { DEFAULT_CORPUS, fileError, loadCorpus, type TokenFile, writeFileAtomic } from "../data/index.ts";

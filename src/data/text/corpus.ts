@@ -1,8 +1,8 @@
 /** Texts to train language models on, cut into three parts. */
-import { existsSync } from "node:fs";
+import { hub, readTextPath } from "#elsewhere";
+import { existsSync } from "#platform";
 import type { DownloadOptions } from "../download.ts";
 import { booksAndSpeeches } from "./books-and-speeches.ts";
-import { readTextPath } from "./user-text.ts";
 
 /** Documents for training, for choices such as the learning rate, and for reported figures. */
 export interface Corpus {
@@ -19,9 +19,6 @@ interface KnownCorpus {
   readonly megabytes?: number;
   load(options: DownloadOptions, megabytes: number): Promise<Omit<Corpus, "name">>;
 }
-
-/** Reading Parquet files is loaded only by those who do. */
-const hub = () => import("./hub.ts");
 
 const wikiText = (folder: string, about: string): KnownCorpus => ({
   about: `${about}, from the Hugging Face hub`,

@@ -148,6 +148,8 @@ function untilEnd(target: ArrayLike<number>): number[] {
   return (end < 0 ? tokens : tokens.slice(0, end)).filter((token) => token >= WORDS);
 }
 
+const encoder = new TextEncoder();
+
 /** Runs of whole words of at most so many bytes, from each line. */
 function piecesOf(text: string, bytes: number): string[] {
   const pieces: string[] = [];
@@ -158,7 +160,7 @@ function piecesOf(text: string, bytes: number): string[] {
       [piece, size] = ["", 0];
     };
     for (const word of line.split(" ").filter(Boolean)) {
-      const more = Buffer.byteLength(word);
+      const more = encoder.encode(word).length;
       if (size + 1 + more > bytes) close();
       if (more > bytes) continue;
       [piece, size] = piece ? [`${piece} ${word}`, size + 1 + more] : [word, more];

@@ -1,6 +1,5 @@
 /** The `config.json` of a model's folder. */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, readFile } from "#platform";
 import { fileError } from "../../data/index.ts";
 import { show } from "../safetensors-header.ts";
 

@@ -3,8 +3,7 @@
  * layers, heads, key heads, vocabulary, positions), then float32 weights in a fixed order; a negative vocabulary says that
  * the head has weights of its own. Source: https://github.com/karpathy/llama2.c (model.py, export.py, run.c).
  */
-import { readdir, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, readdir, readFile, stat } from "#platform";
 import { flatten, key, type Tensor, tensor } from "../../array/index.ts";
 import { fileError } from "../../data/index.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerFile } from "../tokenizer/index.ts";

@@ -1,7 +1,5 @@
 /** Decoders with their weights and tokenizers in folders of the Hugging Face layout. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
+import { isDeepStrictEqual, join, mkdir } from "#platform";
 import { key } from "../../array/index.ts";
 import { fileError, writeFileAtomic } from "../../data/index.ts";
 import { writeWeights } from "../sharded.ts";

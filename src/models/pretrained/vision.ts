@@ -1,8 +1,7 @@
 /** Vision transformers with their weights in folders of the Hugging Face layout: ViT, and DeiT with or without distillation. */
-import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+
 import { z } from "zod";
+import { existsSync, join, mkdir } from "#platform";
 import { key, type Tensor, tensor } from "../../array/index.ts";
 import { checked } from "../../data/checked.ts";
 import { fileError, writeFileAtomic } from "../../data/index.ts";

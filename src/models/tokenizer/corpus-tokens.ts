@@ -1,8 +1,5 @@
 /** Corpora as files of tokens, made once and kept. */
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash, existsSync, join, mkdir, readFile } from "#platform";
 import {
   type Corpus,
   cacheFolder,

@@ -1,7 +1,5 @@
 /** The tokenizer of a model's folder, from the files that its publishers have put there. */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, join, readFile } from "#platform";
 import { fileError } from "../../data/index.ts";
 import { endsIn, type FolderTokens, readFolderTokens, withBeginning } from "./special-tokens.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";

@@ -1,7 +1,5 @@
 /** What a model's folder says about tokens that are no text: where texts begin and end, and how a chat is written. */
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, join, readFile } from "#platform";
 import { fileError } from "../../data/index.ts";
 import type { TokenizerFile } from "./train.ts";
 

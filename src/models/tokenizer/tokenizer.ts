@@ -1,6 +1,7 @@
 /** Tokenizers in the form of `tokenizer.json`. */
-import { readFile } from "node:fs/promises";
+
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import { readFile } from "#platform";
 import { fileError } from "../../data/index.ts";
 import { show } from "../safetensors-header.ts";
 import { byteCharacters, bytesOfToken, wordsOf } from "./byte-level.ts";

@@ -1,9 +1,6 @@
 /** Data that simulations make, kept on disk. */
 
-import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { createHash, join, mkdir, nextTurn } from "#platform";
 import { cacheFolder, fileError } from "../../data/index.ts";
 import { readSafetensors, writeSafetensors } from "../../models/index.ts";
 
