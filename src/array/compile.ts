@@ -1,7 +1,6 @@
 /** From a traced function to one ONNX model and back to a function: `compile`, `evaluate`, `toOnnx`. */
 
 import { runtime } from "#runtime";
-import type { HostArray } from "./dtype.ts";
 import { frozenId } from "./frozen.ts";
 import { nodesOf, printGraph } from "./graph.ts";
 import { OnnxBuilder } from "./onnx/builder.ts";
@@ -13,11 +12,14 @@ import { simplify } from "./simplify.ts";
 import {
   constantData,
   fromData,
+  fromResident,
   type Graph,
   inNewScope,
   isPlaceholder,
+  isResident,
   type Node,
   placeholder,
+  residentData,
   type Tensor,
   type TensorType,
 } from "./tensor.ts";
@@ -28,6 +30,12 @@ export interface CompileOptions {
   readonly device?: Device;
   /** Threads for one operation; by default as many as the machine has cores. */
   readonly threads?: number;
+  /**
+   * Dotted paths of parts of the result that stay in the device's memory, "" for all of it: a state that the next call
+   * takes need not travel. Their `data` cannot be read; `await evaluate(x)` copies them, `dispose` frees them. Where the
+   * device's memory is the host's, as on a CPU, nothing is different.
+   */
+  readonly resident?: readonly string[];
   /** Measure where the time of runs goes, for `Compiled.profile`. False by default; `profiled` measures everything. */
   readonly profile?: boolean;
 }
@@ -96,7 +104,7 @@ function feedLargeConstants(graph: Graph): { graph: Graph; captured: readonly Te
   const nodes = nodesOf(graph.outputs);
   const stored = new Set(nodes.flatMap((node) => (node.rules.stores?.(node) ?? []).map((i) => node.inputs[i])));
   const captured = nodes.flatMap(({ outputs: [x] }) =>
-    x && !stored.has(x) && (constantData(x)?.byteLength ?? 0) > BAKED_BYTES ? [x] : [],
+    x && !stored.has(x) && (residentData(x) || (constantData(x)?.byteLength ?? 0) > BAKED_BYTES) ? [x] : [],
   );
   return { graph: { inputs: [...graph.inputs, ...captured], outputs: graph.outputs }, captured };
 }
@@ -109,12 +117,19 @@ interface Model {
   readonly outputs: readonly string[];
   /** Something in it is float64. */
   readonly double: boolean;
+  /** Outputs that stay on the device. */
+  readonly resident: readonly string[];
   /** The traced node that each operator comes from. */
   readonly origins: ReadonlyMap<string, Node<never>>;
 }
 
 /** Lowers a graph to a model file. Unused inputs are left out of it: their names are empty. */
-function lower(graph: Graph, inputNames: readonly string[], outputNames: readonly string[]): Model {
+function lower(
+  graph: Graph,
+  inputNames: readonly string[],
+  outputNames: readonly string[],
+  resident: readonly string[] = [],
+): Model {
   const builder = new OnnxBuilder();
   const used = new Set([...nodesOf(graph.outputs).flatMap((node) => node.inputs), ...graph.outputs]);
   const inputs = graph.inputs.map((x, i) => (used.has(x) ? (inputNames[i] ?? `captured.${i}`) : ""));
@@ -127,6 +142,7 @@ function lower(graph: Graph, inputNames: readonly string[], outputNames: readonl
     inputs,
     outputs: outputNames,
     double,
+    resident,
     origins: builder.origins(),
   };
 }
@@ -147,7 +163,7 @@ function sessionOptions(options: CompileOptions): SessionOptions {
 async function sessionFor(model: Model, options: CompileOptions, recorder?: Recorder): Promise<Session> {
   const wanted = sessionOptions(options);
   model.hash ??= await digest(model.bytes);
-  const key = `${wanted.device} ${wanted.threads ?? "all"} ${model.hash}${recorder ? ` ${recorder.name}` : ""}`;
+  const key = `${wanted.device} ${wanted.threads ?? "all"} ${model.hash} ${model.resident.join()}${recorder ? ` ${recorder.name}` : ""}`;
   const used = performance.now();
   let session = sessions.get(key)?.session;
   if (!session) {
@@ -160,8 +176,12 @@ async function sessionFor(model: Model, options: CompileOptions, recorder?: Reco
   return session;
 }
 
-function load({ bytes, double, origins }: Model, options: SessionOptions, recorder?: Recorder): Promise<Session> {
-  const session = runtime.load(bytes, { ...options, double, profile: recorder !== undefined });
+function load(
+  { bytes, double, resident, origins }: Model,
+  options: SessionOptions,
+  recorder?: Recorder,
+): Promise<Session> {
+  const session = runtime.load(bytes, { ...options, double, resident, profile: recorder !== undefined });
   recorder?.add(session, origins);
   return session;
 }
@@ -203,10 +223,10 @@ interface Ready<R> {
 function prepare<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
   args: Flat<A>,
-  inputNames: readonly string[] = args.paths,
+  resident: readonly string[] = [],
 ): Ready<R> {
   const open = openPlaces(args.leaves);
-  const names = open.map((i) => inputNames[i] as string);
+  const names = open.map((i) => args.paths[i] as string);
   const program = trace(
     open.map((i) => args.leaves[i] as Tensor),
     names,
@@ -218,16 +238,21 @@ function prepare<A extends readonly unknown[], R>(
       return fn(...args.rebuild(all));
     },
   );
-  const outputNames = program.result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
+  const { paths } = program.result;
+  const outputNames = paths.map(outputName);
+  const stays = paths.filter((path) => resident.some((part) => part === "" || `${path}.`.startsWith(`${part}.`)));
   return {
     program,
     model: lower(
       program.graph,
       names.map((name) => `input.${name}`),
       outputNames,
+      stays.map(outputName),
     ),
   };
 }
+
+const outputName = (path: string): string => (path === "" ? "output" : `output.${path}`);
 
 /** Places of the arguments that are not part of the program. */
 const openPlaces = (leaves: readonly Tensor[]): number[] =>
@@ -238,14 +263,14 @@ async function run<R>(session: Session, { model, program }: Ready<R>, leaves: re
   const open = openPlaces(leaves).map((i) => leaves[i] as Tensor);
   [...open, ...program.captured].forEach((x, i) => {
     const name = model.inputs[i];
-    if (name) feeds.set(name, { shape: x.shape, dtype: x.dtype, data: x.data });
+    if (name) feeds.set(name, { shape: x.shape, dtype: x.dtype, data: residentData(x) ?? x.data });
   });
   const results = await session.run(feeds);
   return program.result.rebuild(
     model.outputs.map((name, i) => {
       const { data } = results.get(name) as Value;
       const { shape, dtype } = program.result.leaves[i] as Tensor;
-      return fromData({ shape, dtype }, data as HostArray);
+      return isResident(data) ? fromResident({ shape, dtype }, data) : fromData({ shape, dtype }, data);
     }),
   );
 }
@@ -275,13 +300,15 @@ export function compile<A extends readonly unknown[], R>(
   const own = options.profile ? new Recorder() : undefined;
   const call = async (...args: A): Promise<R> => {
     let flat = flatten(args);
-    if (flat.leaves.some((x) => !constantData(x))) flat = flatten(await evaluate(args, options));
+    if (flat.leaves.some((x) => !isConcrete(x))) flat = flatten(await evaluate(args, options));
     const measuring = own ?? recorder();
     // What was traced while nobody measured does not know which lines it came from.
     const key = `${signature(flat)}${measuring ? ` ${measuring.name}` : ""}`;
     let entry = ready.get(key);
     if (!entry) {
-      entry = measuring ? measuring.tracing(() => prepare(fn, flat)) : prepare(fn, flat);
+      entry = measuring
+        ? measuring.tracing(() => prepare(fn, flat, options.resident))
+        : prepare(fn, flat, options.resident);
       ready.set(key, entry);
     }
     return run(await sessionFor(entry.model, options, measuring), entry, flat.leaves);
@@ -297,19 +324,32 @@ export function compile<A extends readonly unknown[], R>(
 const signature = ({ structure, leaves }: Flat<unknown>): string =>
   `${structure} ${leaves.map((x) => `${x.dtype}${showShape(x.shape)}${frozenId(x) ?? ""}`).join(" ")}`;
 
-/** The tree with every symbolic tensor computed. */
+const isConcrete = (x: Tensor): boolean => constantData(x) !== null || residentData(x) !== null;
+
+/** Frees the device's memory of the tensors in a tree that stay there (see `resident` of `compile`); no others have any. */
+export function dispose(tree: unknown): void {
+  for (const x of flatten(tree).leaves) residentData(x)?.release();
+}
+
+/** The tree on the host, with every symbolic tensor computed. */
 export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promise<T> {
   const flat = flatten(tree);
-  const pending = flat.leaves.flatMap((x, i) => (constantData(x) ? [] : [i]));
-  if (pending.length === 0) return tree;
+  const onHost = await Promise.all(
+    flat.leaves.map(async (x) => {
+      const values = await residentData(x)?.fetch();
+      return values ? fromData({ shape: x.shape, dtype: x.dtype }, values) : x;
+    }),
+  );
+  const pending = flat.leaves.flatMap((x, i) => (isConcrete(x) ? [] : [i]));
+  if (pending.length === 0) return flat.leaves.every((x, i) => x === onHost[i]) ? tree : flat.rebuild(onHost);
   const none = flatten<[]>([]);
   const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none);
   // What depends on nothing, such as new parameters, has the same digits whatever the number of threads.
-  const alone = ready.program.captured.length === 0 ? { threads: 1 } : {};
+  const alone = ready.program.captured.length === 0;
   // Such a graph is hardly ever met again, so its session is not kept.
-  const session = await load(ready.model, { ...sessionOptions(options), ...alone, once: true }, recorder());
+  const session = await load(ready.model, { ...sessionOptions(options), alone, once: true }, recorder());
   const values = await run(session, ready, []).finally(() => session.release());
-  const leaves = [...flat.leaves];
+  const leaves = [...onHost];
   pending.forEach((place, i) => {
     leaves[place] = values[i] as Tensor;
   });
@@ -338,7 +378,7 @@ export function toOnnx<A extends readonly unknown[], R>(
   if (names.length !== flat.leaves.length)
     throw new RangeError(`toOnnx: expected ${flat.leaves.length} inputNames, got ${names.length}`);
   const { graph, captured, result } = trace(flat.leaves, names, (inputs) => original(...flat.rebuild(inputs)));
-  const resultNames = outputNames ?? result.paths.map((path) => (path === "" ? "output" : `output.${path}`));
+  const resultNames = outputNames ?? result.paths.map(outputName);
   if (resultNames.length !== result.leaves.length)
     throw new RangeError(`toOnnx: expected ${result.leaves.length} outputNames, got ${resultNames.length}`);
   const inputs = graph.inputs.slice(0, graph.inputs.length - captured.length);

@@ -10,6 +10,7 @@ import {
   isPlaceholder,
   type Node,
   placeholder,
+  residentData,
   type Scope,
   type Tensor,
   type TensorType,
@@ -139,7 +140,13 @@ export function printGraph(graph: Graph): string {
     if (node.outputs.every((y) => names.has(y))) continue;
     const data = node.rules.name === "constant" ? constantData(node.outputs[0] as Tensor) : null;
     if (data?.length === 1) continue;
-    const params = data ? (data.length <= SMALL_CONSTANT ? `[${data.join(", ")}]` : "…") : showParams(node.params);
+    const params = residentData(node.outputs[0] as Tensor)
+      ? "…"
+      : data
+        ? data.length <= SMALL_CONSTANT
+          ? `[${data.join(", ")}]`
+          : "…"
+        : showParams(node.params);
     const bodies = node.bodies.map((body) => ` {\n${printGraph(body).replace(/^/gm, "    ")}\n  }`).join("");
     const inputs = node.inputs.map(nameOf).join(" ");
     lines.push(

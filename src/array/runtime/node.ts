@@ -10,11 +10,11 @@ import { type OrtPackage, openSession, type Profiling, reasonOf, withoutHarmfulP
 /** The runtime for this process; the native library is loaded at first use, which keeps short commands quick. */
 export const runtime: Runtime = {
   name: "onnxruntime-node",
-  async load(model, { device, threads = availableParallelism(), profile = false, ...kind }) {
+  async load(model, { device, threads = availableParallelism(), alone = false, profile = false, ...kind }) {
     const ort = (await import("onnxruntime-node")) as unknown as OrtPackage;
     try {
       const profiling = profile ? await profilingInFolder() : undefined;
-      return await openSession(ort, model, sessionOptions(device, threads, kind), { profiling });
+      return await openSession(ort, model, sessionOptions(device, alone ? 1 : threads, kind), { profiling });
     } catch (error) {
       if (device === "cpu") throw error;
       throw new Error(

@@ -1,10 +1,10 @@
 /** What a runtime is to the array language: something that turns a model file into a function of host arrays. */
 import type { HostArray } from "../dtype.ts";
-import type { TensorType } from "../tensor.ts";
+import type { Resident, TensorType } from "../tensor.ts";
 
 /** A tensor at the boundary of a runtime. */
 export interface Value extends TensorType {
-  readonly data: HostArray;
+  readonly data: HostArray | Resident;
 }
 
 /** Where graphs run. */
@@ -20,6 +20,13 @@ export interface SessionOptions {
   readonly double?: boolean;
   /** The model runs once, so that nothing is worth being computed when it is loaded. False by default. */
   readonly once?: boolean;
+  /**
+   * The model depends on nothing, and its digits are not to depend on the number of threads: it has one, where sessions
+   * can differ in that. False by default.
+   */
+  readonly alone?: boolean;
+  /** Outputs that stay in the device's memory, where it has memory of its own; none by default. */
+  readonly resident?: readonly string[];
   /** Measure how long each operator takes, for `Session.kernels`. False by default. */
   readonly profile?: boolean;
 }

@@ -1,6 +1,7 @@
 /** Sessions of ONNX Runtime, whose Node and browser packages share one interface. */
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import type { DType, HostArray } from "../dtype.ts";
+import { isResident, type Resident } from "../tensor.ts";
 import type { Kernel, KernelTimes, Session, SessionOptions, Value } from "./runtime.ts";
 
 /** The part of `onnxruntime-node` and `onnxruntime-web` that is used. */
@@ -115,18 +116,26 @@ async function runOnce(
 ): Promise<Map<string, Value>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, shape, data }] of inputs) {
-    feeds[name] = new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(
-      dtype,
-      data,
-      shape,
-    );
+    feeds[name] = isResident(data)
+      ? (data as DeviceValues).tensor
+      : new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(
+          dtype,
+          data,
+          shape,
+        );
   }
   const results = await (options ? session.run(feeds, options) : session.run(feeds)).catch((error: unknown) => {
     throw new Error(`run: ${reasonOf(error)}`, { cause: error });
   });
   const outputs = new Map<string, Value>();
   for (const name of session.outputNames) {
-    const { type, dims, data } = results[name] as OrtTensor;
+    const result = results[name] as OrtTensor;
+    const { type, dims } = result;
+    if (result.location === "gpu-buffer") {
+      outputs.set(name, { dtype: type as DType, shape: dims, data: new DeviceValues(result) });
+      continue;
+    }
+    const { data } = result;
     outputs.set(name, {
       dtype: type as DType,
       shape: dims,
@@ -134,6 +143,24 @@ async function runOnce(
     });
   }
   return outputs;
+}
+
+/** Values that the runtime holds in the memory of a GPU. */
+class DeviceValues implements Resident {
+  readonly tensor: OrtTensor;
+
+  constructor(tensor: OrtTensor) {
+    this.tensor = tensor;
+  }
+
+  async fetch(): Promise<HostArray> {
+    const data = await this.tensor.getData();
+    return this.tensor.type === "float16" ? bitsOf(data as Uint16Array) : (data as HostArray);
+  }
+
+  release(): void {
+    this.tensor.dispose();
+  }
 }
 
 /** Halves as their bits: where the platform has arrays of halves, the runtime gives those. */

