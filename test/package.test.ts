@@ -67,7 +67,7 @@ describe("the installed package", { timeout: 300_000 }, () => {
     const model = /^models\/fourward-4m\/(README\.md|(config|tokenizer)\.json|model\.safetensors)$/;
     const others = files.filter(
       (path) =>
-        !/^(LICENSE|README\.md|package\.json|configs\/[\w-]+\.json|dist\/(package\.json|.*\.(js|d\.ts))|dist\/studio\/client\/(manifest\.json|assets\/[\w.-]+\.(css|woff2)))$/.test(
+        !/^(LICENSE|README\.md|package\.json|configs\/[\w-]+\.json|dist\/(package\.json|.*\.(js|d\.ts))|dist\/studio\/client\/(manifest\.json|assets\/[\w.-]+\.(css|woff2|svg|wasm|mjs)))$/.test(
           path,
         ) && !model.test(path),
     );

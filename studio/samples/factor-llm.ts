@@ -6,4 +6,4 @@ const layer = moefiedFfn({ width: 64, hidden: 256, experts: 4, active: 2, router
 const params = await evaluate(layer.init(key(0)));
 const y = await evaluate(layer.apply(params, normal(key(1), [4, 64])));
 console.log("outputs", y.shape);
-// A trained model is cut with `fourward convert <model> --with factorllm`.
+// A trained model is cut with `fourward convert <model> --with factor`.

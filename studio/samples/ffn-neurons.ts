@@ -5,4 +5,4 @@ import { valueVectors } from "fourward/probe";
 const { model, params } = await loadPretrained(modelFolder("fourward-4m"));
 for (const place of ffnPlaces(model.config))
   console.log(place.path, "units and width:", valueVectors(params, place).shape);
-// `fourward probe fourward-4m --probe neurons` says which are dead, and what the others detect.
+// `fourward probe fourward-4m --probes neurons` says which are dead, and what the others detect.

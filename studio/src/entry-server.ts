@@ -1,6 +1,6 @@
 /** Renders a page of the studio to HTML, for readers without JavaScript and for the first paint. */
 import { render as renderComponent } from "svelte/server";
-import type { PageData } from "../../src/studio/api.ts";
+import type { PageData, PaperDetail } from "../../src/studio/api.ts";
 import App from "./App.svelte";
 
 export { sampleOf } from "./samples.ts";
@@ -12,6 +12,9 @@ export interface RenderedPage {
   /** Goes into `<div id="app">`. */
   readonly body: string;
 }
+
+/** Every study runs in a browser, as far as its data can be had there; what is missing it says when it runs. */
+export const runsInBrowser = (_slug: string): PaperDetail["runsInBrowser"] => ({ can: true, why: null });
 
 /** The page at `url`, which is absolute, with its data. */
 export function render(url: string, data: PageData): RenderedPage {

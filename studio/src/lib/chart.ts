@@ -46,7 +46,7 @@ export function axisScale(all: readonly number[], { log = false, zero = false } 
 
 /** About five round numbers. */
 function linearTicks(low: number, high: number): number[] {
-  const rough = (high - low) / 5;
+  const rough = (high - low) / 6;
   const size = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find((factor) => factor * size >= rough) ?? 10) * size;
   const first = Math.ceil(low / step);
