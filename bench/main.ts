@@ -9,6 +9,7 @@ import { type GroupOptions, runGroup } from "./group.ts";
 import { type LoadBenchOptions, loadText, loadTypes, runLoad } from "./load.ts";
 import { type ClientsBenchOptions, clientsText, runClients } from "./serving/clients.ts";
 import { type DecodeBenchOptions, decodeText, runDecode } from "./serving/decode.ts";
+import { type ReadersBenchOptions, readersText, runReaders } from "./studio/readers.ts";
 import { runTrain, type TrainBenchOptions, trainText } from "./train/run.ts";
 
 const count = (text: string): number => {
@@ -107,6 +108,18 @@ program
   .action(async ({ json, ...options }: Omit<ClientsBenchOptions, "log"> & { readonly json?: true }) => {
     const report = await runClients({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : clientsText(report));
+  });
+
+program
+  .command("studio")
+  .description("fourward studio under many readers at once: requests a second, waiting, failures.")
+  .option("--readers <n>", "connections at once", count, 1000)
+  .option("--seconds <n>", "seconds for each address", count, 30)
+  .option("--paths <list>", "addresses", (text) => text.split(","), ["/", "/api/papers", "/papers/moefication"])
+  .option("--json", "print JSON only")
+  .action(async ({ json, ...options }: Omit<ReadersBenchOptions, "log"> & { readonly json?: true }) => {
+    const figures = await runReaders({ ...options, log: (line) => process.stderr.write(`${line}\n`) });
+    process.stdout.write(json ? `${JSON.stringify(figures, null, 2)}\n` : readersText(figures));
   });
 
 program

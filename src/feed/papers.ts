@@ -58,7 +58,7 @@ export interface SyncOptions {
 }
 
 /** Begun anew when what is written changes its form. */
-const FORM = 2;
+const FORM = 3;
 
 /**
  * Brings the catalogue's papers in the database to what the code says: facts, whether they run, what they claim. Papers
@@ -76,7 +76,7 @@ export async function syncCatalogue(
   const embedding = embeddingOf(library);
   const list = hashOf([FORM, embedding.name, catalogue, Object.keys(library.studies)]);
   if (quick && (await factOf(db, "list of papers")) === list) return { papers: catalogue.length, runs, newlyRuns: [] };
-  const claims = new Map<string, StudyFacts & { readonly claims: Claims }>();
+  const claims = new Map<string, KnownStudy>();
   for (const [done, [slug, load]] of Object.entries(library.studies).entries()) {
     onProgress?.(done, Object.keys(library.studies).length);
     const study = await load();
@@ -111,8 +111,10 @@ async function factOf(db: Kysely<FeedSchema>, key: string): Promise<string | und
   return (await db.selectFrom("facts").select("value").where("key", "=", key).executeTakeFirst())?.value;
 }
 
+type KnownStudy = Omit<StudyFacts, "order"> & { readonly claims: Claims };
+
 interface EntryContext {
-  readonly study: (StudyFacts & { readonly claims: Claims }) | undefined;
+  readonly study: KnownStudy | undefined;
   readonly embedding: Embedding;
   readonly now: Date;
   /** Whether the database is new. */
@@ -137,7 +139,9 @@ async function writeEntry(
     runs: study !== undefined,
     runs_since: isNews ? now : study ? (before?.runs_since ?? null) : null,
     claims: JSON.stringify(study?.claims ?? {}),
-    study: study ? JSON.stringify({ abstract: study.abstract, seeds: study.seeds }) : null,
+    study: study
+      ? JSON.stringify({ abstract: study.abstract, seeds: study.seeds, order: Object.keys(study.claims) })
+      : null,
     document: documentOf(title, name, summary, topics, `${study?.abstract ?? ""} ${before?.abstract ?? ""}`),
     embedding: vectorText(embedding, textOf(entry)),
     embedded_as: embedding.name,

@@ -17,6 +17,8 @@ export interface StudyFacts {
   readonly abstract: string;
   /** How many seeds each scale has by default. */
   readonly seeds: Readonly<Record<Scale, number>>;
+  /** Its claims in their order, which the database's JSON does not keep. */
+  readonly order: readonly string[];
 }
 
 export interface PapersTable {

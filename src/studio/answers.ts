@@ -44,9 +44,13 @@ export async function prepare(
 /** The encoding that a client takes and an answer has, best first. */
 export function encodingOf(accept: string | undefined, { br, gzip }: Answer): Encoding {
   if (accept === undefined) return "plain";
-  const takes = (name: string) => new RegExp(`(^|[,\\s])${name}(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`, "i").test(accept);
-  return br && takes("br") ? "br" : gzip && takes("gzip") ? "gzip" : "plain";
+  return br && BR.test(accept) ? "br" : gzip && GZIP.test(accept) ? "gzip" : "plain";
 }
+
+/** A name in `Accept-Encoding` that is not refused by a weight of 0. */
+const [BR, GZIP] = ["br", "gzip"].map(
+  (name) => new RegExp(`(^|[,\\s])${name}(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`, "i"),
+) as [RegExp, RegExp];
 
 /** Whether a client has this answer already. */
 export const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>

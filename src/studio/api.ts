@@ -78,7 +78,12 @@ export const PAGE_SIZE = 20;
 /** `GET /api/papers` and `/`: what is looked for. */
 export const paperQuery = z.object({
   /** Words; none or empty: all papers. */
-  q: z.string().trim().max(300).default(""),
+  q: z
+    .string()
+    .max(300)
+    // No word has control characters in it, and no database takes all of them.
+    .transform((text) => text.replace(/\p{Cc}/gu, " ").trim())
+    .default(""),
   /** Papers must have one of these: `topic=moe,fourier` or `topic=moe&topic=fourier`. */
   topic: listOf(topic, 20).default([]),
   /** `runs=true`: only papers that run. */
@@ -243,7 +248,10 @@ const seed = z
   .max(2 ** 32 - 1);
 const named = z.string().regex(/^[\w.-]{1,100}$/);
 /** Options of a probe or conversion by name, as `ModelList` describes them. */
-const settings = z.record(z.string().regex(/^\w{1,40}$/), z.union([z.number(), z.boolean(), z.string().max(200)]));
+const settings = z.record(
+  z.string().regex(/^\w{1,40}$/),
+  z.union([z.number(), z.boolean(), z.string().regex(/^[\w .:/-]{0,200}$/)]),
+);
 
 /** `POST /api/runs`: a study of a paper, or a probe or conversion of a model. */
 export const startRun = z.discriminatedUnion("kind", [

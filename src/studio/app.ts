@@ -1,6 +1,6 @@
 /** All routes of the studio, and what is looked at before them. */
 import { type Context, Hono } from "hono";
-import { routePath } from "hono/route";
+import { matchedRoutes } from "hono/route";
 import { checkHost, checkOrigin, type HostOptions, limitBody, limitWrites, withHeaders } from "./guard.ts";
 import { listModels } from "./models.ts";
 import { Refusal } from "./refusal.ts";
@@ -21,6 +21,9 @@ export interface AppOptions extends HostOptions {
 /** Mail programs send one click to it from anywhere; its token is all that it needs (RFC 8058). */
 const ONE_CLICK = "/subscription/unsubscribe";
 
+/** The pattern of the route that answered; `*` for files and for what is not there. */
+const patternOf = (c: Context): string => matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "*";
+
 /** The application. */
 export function studioApp(studio: Studio, { log, ...host }: AppOptions): Hono<{ Bindings: StudioContext["env"] }> {
   const { feed, access, rates, metrics, models, version, stopping } = studio;
@@ -31,7 +34,7 @@ export function studioApp(studio: Studio, { log, ...host }: AppOptions): Hono<{ 
   app.use(async (c, next) => {
     const begun = performance.now();
     await next();
-    metrics.answered(c.req.method, routePath(c, -1), c.res.status, (performance.now() - begun) / 1000);
+    metrics.answered(c.req.method, patternOf(c), c.res.status, (performance.now() - begun) / 1000);
   });
   app.use(checkHost(host));
   app.use(async (c, next) => {

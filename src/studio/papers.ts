@@ -17,6 +17,8 @@ export interface PaperSource {
   readonly runsHere: boolean;
   /** Whether a study can run in a browser, as the client says. */
   readonly runsInBrowser: (slug: string) => PaperDetail["runsInBrowser"];
+  /** A program that uses the parts of a paper; where there is none, one that runs its study is shown. */
+  readonly sampleOf?: (slug: string) => string | undefined;
 }
 
 /** Letters of an abstract that stand for it in a list. */
@@ -100,7 +102,7 @@ const counted = (claims: readonly ClaimResult[]): Omit<Verdicts, "scale"> => {
 
 /** Everything about a paper; null if there is none of this name. */
 export async function showPaper(
-  { db, library, runsHere, runsInBrowser }: PaperSource,
+  { db, library, runsHere, runsInBrowser, sampleOf }: PaperSource,
   slug: string,
   now: Date,
 ): Promise<PaperDetail | null> {
@@ -117,12 +119,15 @@ export async function showPaper(
   const [card, ...others] = await cards(db, [paper, ...related]);
   // The database may know a study that this version has not.
   const study = Object.hasOwn(library.studies, slug) ? row.study : null;
+  const claims = Object.entries(row.claims);
+  const order = study?.order ?? [];
+  claims.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
   return {
     ...(card as PaperCard),
     ...{ summary: paper.summary, abstract: paper.abstract, authors: [...paper.authors] },
     study: study?.abstract ?? "",
     links: linksOf(paper),
-    claims: Object.entries(row.claims).map(([id, { what, figure, unit, direction, tolerance = 0, where }]) => ({
+    claims: claims.map(([id, { what, figure, unit, direction, tolerance = 0, where }]) => ({
       ...{ id, what, figure, unit, direction, tolerance, where },
     })),
     measurements: (await latestMeasurements(db, slug)).map(({ startedAt, claims, ...rest }) => ({
@@ -131,7 +136,9 @@ export async function showPaper(
       claims: claims.map((claim) => ({ ...claim, spread: { ...claim.spread } })),
     })),
     related: others,
-    code: study ? codeOf(slug) : null,
+    code: study
+      ? { typescript: sampleOf?.(slug) ?? studyProgram(slug), command: studyCommand(slug, "small", undefined) }
+      : null,
     runsHere: study && runsHere ? { seeds: { smoke: study.seeds.smoke, small: study.seeds.small } } : null,
     runsInBrowser: study ? runsInBrowser(slug) : { can: false, why: "there is no study of this paper yet" },
   };
@@ -173,8 +180,7 @@ function linksOf({ arxiv, source }: FoundRow): PaperDetail["links"] {
 }
 
 /** The program that runs a study, as a user of the package writes it. */
-const codeOf = (slug: string): NonNullable<PaperDetail["code"]> => ({
-  typescript: `import { findPaper, studies } from "fourward/papers";
+const studyProgram = (slug: string): string => `import { findPaper, studies } from "fourward/papers";
 import { runStudy } from "fourward/report";
 
 const { slug } = findPaper(${JSON.stringify(slug)});
@@ -189,9 +195,7 @@ if (study) {
   });
   for (const { text, published, measured, verdict } of claims) console.log(text, published, measured, verdict);
 }
-`,
-  command: studyCommand(slug, "small", undefined),
-});
+`;
 
 /** The topics of all papers, those with most papers first. */
 export async function listTopics({ db }: PaperSource): Promise<TopicList> {

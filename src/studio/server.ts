@@ -90,6 +90,7 @@ export async function startStudio(options: StudioOptions): Promise<RunningStudio
       ...{ db: feed.db, library, embedding: embeddingOf(library), runsHere: options.concurrency !== 0 },
       runsInBrowser: (slug) =>
         client?.runsInBrowser(slug) ?? { can: false, why: "the client has not been built on this server" },
+      sampleOf: (slug) => client?.sampleOf(slug),
     },
     access: {
       ...{ token: token ?? null, trustProxy: options.trustProxy ?? false },

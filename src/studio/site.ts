@@ -23,6 +23,8 @@ export interface Site {
   page(url: string, data: PageData): Promise<string>;
   /** Whether a study can run in a browser. */
   runsInBrowser(slug: string): PaperDetail["runsInBrowser"];
+  /** A program that uses the parts of a paper; undefined where there is none. */
+  sampleOf(slug: string): string | undefined;
 }
 
 /** Where `npm run build:studio` leaves the client: beside the compiled package, also for a checkout. */
@@ -42,6 +44,7 @@ const manifestSchema = z.record(
 interface Entry {
   render(url: string, data: PageData): { head: string; body: string } | Promise<{ head: string; body: string }>;
   runsInBrowser?(slug: string): PaperDetail["runsInBrowser"];
+  sampleOf?(slug: string): string | undefined;
 }
 
 /** Loads the client's build; null if it has not been made. Throws one sentence if it is not whole. */
@@ -58,6 +61,7 @@ export async function loadSite(folder = siteFolder): Promise<Site | null> {
     files: await filesIn(client),
     runsInBrowser: (slug) =>
       entry.runsInBrowser?.(slug) ?? { can: false, why: "this client has no studies for browsers in it" },
+    sampleOf: (slug) => entry.sampleOf?.(slug),
     async page(url, data) {
       const { head, body } = await entry.render(url, data);
       return document(`${links}${head}`, body, data);

@@ -77,6 +77,9 @@ export function isSame(given: string, wanted: string): boolean {
 const sign = (key: string, purpose: string, text: string): string =>
   createHmac("sha256", key).update(`${purpose}\0${text}`).digest("base64url");
 
+/** What is said to whoever has not shown the token. */
+export const ASKS_TOKEN = "this server asks for its access token before it starts a run";
+
 /** Whether this visitor may start runs, and why not. */
 export function accessOf(
   c: StudioContext,
@@ -90,7 +93,7 @@ export function accessOf(
   if (bearer !== undefined && isSame(bearer, token)) return { may: true, why: null };
   const cookie = getCookie(c, ACCESS_COOKIE);
   if (cookie !== undefined && isSame(cookie, sign(key, "access", token))) return { may: true, why: null };
-  return { may: false, why: "this server asks for its access token before it starts a run" };
+  return { may: false, why: ASKS_TOKEN };
 }
 
 /** Over https, directly or as our proxy says. */

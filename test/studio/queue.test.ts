@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { latestMeasurements, syncCatalogue } from "../../src/feed/index.ts";
 import type { RunRequest } from "../../src/studio/api.ts";
 import {
@@ -21,6 +21,9 @@ import { aheadOf, queueLength, type RunResult, readRun, runsOf } from "../../src
 import { type Runner, type RunnerOptions, startRunner } from "../../src/studio/runs/runner.ts";
 import { onDatabases } from "../feed/databases.ts";
 import { library } from "./library.ts";
+
+// Patient: tests share the machine with others.
+vi.setConfig({ testTimeout: 300_000 });
 
 const limits: QueueLimits = { atOnce: 100, perHour: 100, queued: 100 };
 const start = new Date("2026-11-24T12:00:00Z");
@@ -115,7 +118,7 @@ onDatabases("the queue", (feed) => {
     expect((await runsOf(feed().db, "ada")).length).toBe(3);
   });
 
-  describe("with processes", { timeout: 300_000 }, () => {
+  describe("with processes", () => {
     let folder = "";
     let runner: Runner;
     beforeAll(() => {

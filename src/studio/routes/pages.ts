@@ -11,7 +11,7 @@ import { type Site, type SiteFile, withoutSite } from "../site.ts";
 import type { Studio } from "../studio.ts";
 import type { StudioContext } from "../visitor.ts";
 import { noSuchPaper, queryOf, slugOf } from "./papers.ts";
-import { detailOf, runAt } from "./runs.ts";
+import { detailOf, runAt } from "./run-detail.ts";
 import { noMail } from "./subscriptions.ts";
 
 const HTML = "text/html; charset=utf-8";

@@ -4,38 +4,17 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { hashedVisitor, type RunRow } from "../../feed/index.ts";
 import { runFolder } from "../../report/run.ts";
-import { type RunDetail, type RunRequest, startRun } from "../api.ts";
+import { type RunRequest, startRun } from "../api.ts";
 import { REPORT_POLICY } from "../guard.ts";
 import { modelMethods } from "../models.ts";
 import { bodyOf, Refusal } from "../refusal.ts";
 import { askCancel, enqueue, LimitError } from "../runs/queue.ts";
-import { queueLength, type RunResult, readRun, runsOf } from "../runs/read.ts";
+import { queueLength, type RunResult, runsOf } from "../runs/read.ts";
 import { folderOf } from "../runs/runner.ts";
 import { modelNames, ownHash, runFor, type Studio } from "../studio.ts";
 import { accessOf, type StudioContext, visitorOf } from "../visitor.ts";
+import { detailOf, runAt } from "./run-detail.ts";
 import { runEventStream } from "./stream.ts";
-
-/** The run that an address names. */
-export async function runAt({ feed }: Studio, c: StudioContext): Promise<RunRow> {
-  const id = c.req.param("id") ?? "";
-  const row = /^[\w-]{22}$/.test(id) ? await readRun(feed.db, id) : undefined;
-  if (!row) throw new Refusal(404, "there is no such run");
-  return row;
-}
-
-/** A run with all that it has said so far. */
-export async function detailOf(studio: Studio, row: RunRow, visitor: string): Promise<RunDetail> {
-  const kept = row.result as RunResult | null;
-  const live = studio.runner.live(row.id);
-  return {
-    ...(await runFor(studio, row, visitor)),
-    ...(live?.progress ? { progress: live.progress } : {}),
-    figures: [...(kept?.figures ?? live?.figures ?? [])],
-    notes: [...(kept?.notes ?? live?.notes ?? [])],
-    outcome: kept?.outcome ?? null,
-    files: [...(kept?.files ?? [])],
-  };
-}
 
 /** A title for what is asked for; refuses what cannot be run here. */
 async function titleOf(studio: Studio, request: RunRequest): Promise<string> {

@@ -4,7 +4,7 @@ import { signIn } from "../api.ts";
 import { clientOf } from "../guard.ts";
 import { bodyOf, Refusal } from "../refusal.ts";
 import { type Studio, sessionOf } from "../studio.ts";
-import { isSame, knownVisitor, type StudioContext, setAccess } from "../visitor.ts";
+import { ASKS_TOKEN, isLocal, isSame, knownVisitor, type StudioContext, setAccess } from "../visitor.ts";
 
 export function sessionRoutes(studio: Studio): Hono {
   const { access, rates } = studio;
@@ -22,7 +22,12 @@ export function sessionRoutes(studio: Studio): Hono {
   });
   app.delete("/session", async (c) => {
     setAccess(c, access, false);
-    return c.json(await sessionOf(studio, c, knownVisitor(c, access)));
+    const session = await sessionOf(studio, c, knownVisitor(c, access));
+    // This request still had the cookie.
+    const may = isLocal(c, access);
+    return c.json(
+      may || access.token === null ? session : { ...session, mayRun: false, why: ASKS_TOKEN, needsToken: true },
+    );
   });
   return app as unknown as Hono;
 }

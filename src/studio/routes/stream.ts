@@ -6,7 +6,7 @@ import { Refusal } from "../refusal.ts";
 import { readRun } from "../runs/read.ts";
 import type { Studio } from "../studio.ts";
 import { addressOf, networkOf, type StudioContext } from "../visitor.ts";
-import { detailOf } from "./runs.ts";
+import { detailOf } from "./run-detail.ts";
 
 /** Streams that one network may have at once, and all together. */
 const [MOST_OF_NETWORK, MOST] = [24, 500];

@@ -195,13 +195,20 @@ export async function giveBack(
 export const MOST_ATTEMPTS = 3;
 
 /**
- * Queues runs again whose server has not been heard of since a time; those that were begun too often fail. Gives how many
- * are queued again.
+ * Queues runs again whose server has not been heard of since a time; those that were begun too often fail. Those that the
+ * caller has in hand are left alone, however long its own signs of life took to be written. Gives how many are queued
+ * again.
  */
-export async function reclaim(db: Kysely<FeedSchema>, silentSince: Date, now: Date): Promise<number> {
+export async function reclaim(
+  db: Kysely<FeedSchema>,
+  silentSince: Date,
+  now: Date,
+  inHand: readonly string[] = [],
+): Promise<number> {
   const silent = db
     .updateTable("runs")
     .where("state", "=", "running")
+    .$if(inHand.length > 0, (q) => q.where("id", "not in", [...inHand]))
     .where((e) => e.or([e("heartbeat_at", "is", null), e("heartbeat_at", "<=", silentSince)]));
   // A run that was to end has ended with its server.
   await silent

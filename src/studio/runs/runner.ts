@@ -191,7 +191,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       if (!own && hands.has(id)) worker.kill();
       if (cancelAsked) stopHand(id, "cancelled", GRACE_SECONDS);
     }
-    if ((await reclaim(db, new Date(Date.now() - silence), new Date())) > 0) log("runs of a silent server wait again");
+    // Claims go on beside this: one that has just been made is too young to be silent.
+    const silent = await reclaim(db, new Date(Date.now() - silence), new Date(), [...hands.keys()]);
+    if (silent > 0) log(`${silent} ${silent === 1 ? "run" : "runs"} of a silent server will go on`);
     kick();
   };
   let ticking: Promise<void> = Promise.resolve();

@@ -1,0 +1,93 @@
+/** The studio under many readers at once. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import autocannon from "autocannon";
+import { table } from "../table.ts";
+
+export interface ReadersBenchOptions {
+  /** Connections, each of which asks again as soon as it has its answer. */
+  readonly readers: number;
+  readonly seconds: number;
+  readonly paths: readonly string[];
+  readonly log: (line: string) => void;
+}
+
+export interface ReadersFigures {
+  readonly path: string;
+  readonly requestsPerSecond: number;
+  /** Milliseconds: the median, what 99 of 100 stay below, and the longest. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly longest: number;
+  /** Failed connections, answers that never came, and answers that were no 200. */
+  readonly failed: number;
+  readonly megabytesPerSecond: number;
+}
+
+/** Starts `fourward studio` over the catalogue, in a new database, and lets readers at one address after the other. */
+export async function runReaders({ readers, seconds, paths, log }: ReadersBenchOptions): Promise<ReadersFigures[]> {
+  const folder = mkdtempSync(join(tmpdir(), "fourward-readers-"));
+  const server = await start(folder);
+  try {
+    const figures: ReadersFigures[] = [];
+    for (const path of paths) {
+      // Where nobody has asked before, the answer is computed: that is another figure.
+      await fetch(server.url + path);
+      log(`${path}: ${readers} readers for ${seconds} s`);
+      const result = await autocannon({
+        ...{ url: server.url + path, connections: readers, duration: seconds, timeout: 30 },
+        headers: { "accept-encoding": "gzip, deflate, br" },
+      });
+      figures.push({
+        path,
+        requestsPerSecond: result.requests.average,
+        ...{ p50: result.latency.p50, p99: result.latency.p99, longest: result.latency.max },
+        failed: result.errors + result.timeouts + result.non2xx,
+        megabytesPerSecond: result.throughput.average / 1e6,
+      });
+    }
+    return figures;
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function start(folder: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", main, "studio", "--port", "0", "--runs", "0"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, FOURWARD_FEED: join(folder, "feed"), DATABASE_URL: "" },
+  });
+  const ended = new Promise<void>((done) => child.on("close", () => done()));
+  const url = await new Promise<string>((done, fail) => {
+    let printed = "";
+    child.stdout.on("data", (text) => {
+      printed += text;
+      const address = /studio is at (\S+);/.exec(printed)?.[1];
+      if (address) done(address);
+    });
+    child.on("close", (code) => fail(new Error(`fourward studio ended with code ${code}`)));
+  });
+  return {
+    url,
+    stop: () => {
+      child.kill("SIGTERM");
+      return ended;
+    },
+  };
+}
+
+/** The figures as a table. */
+export const readersText = (figures: readonly ReadersFigures[]): string =>
+  table(
+    ["address", "requests/s", "p50, ms", "p99, ms", "longest, ms", "failed", "MB/s"],
+    figures.map(({ path, requestsPerSecond, p50, p99, longest, failed, megabytesPerSecond }) => [
+      path,
+      ...[requestsPerSecond.toFixed(0), p50.toFixed(0), p99.toFixed(0), longest.toFixed(0), String(failed)],
+      megabytesPerSecond.toFixed(1),
+    ]),
+  );
