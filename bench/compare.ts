@@ -8,6 +8,8 @@ export interface Result {
   readonly peer: string;
   readonly entrant: string;
   readonly label: string;
+  /** True if its weights are rounded, so that its results need not be those of the others. */
+  readonly isRounded: boolean;
   /** Largest relative difference of the first results from those of the reference peer. */
   readonly difference: number;
   /** Milliseconds a step, one figure a round. */
@@ -185,6 +187,7 @@ export async function compareJob(
       peer,
       entrant: entrant.id,
       label: entrant.label,
+      isRounded: entrant.tolerance !== undefined,
       difference,
       rounds: times,
       milliseconds: summarize(times),

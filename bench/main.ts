@@ -127,7 +127,7 @@ program
   .description("A token at batch 1 and in batches, beside the rate at which the machine copies memory.")
   .option(
     "--models <names>",
-    "folders or names of models, or random-100m, separated by commas",
+    "folders or names of models, or random-100m, separated by commas; -int8 or -int4 at the end rounds their weights",
     "fourward-4m,random-100m",
   )
   .option("--rows <list>", "texts that are computed together", (text) => text.split(",").map(count), [1, 8])

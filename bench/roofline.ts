@@ -113,12 +113,11 @@ class Copies {
     const workers = this.#workers.slice(0, threads);
     const once = (worker: Worker) =>
       new Promise((resolve, reject) => {
-        const done = (error?: unknown): void => {
-          worker.removeAllListeners();
-          if (error) reject(error);
-          else resolve(null);
+        const done = (): void => {
+          worker.off("error", reject);
+          resolve(null);
         };
-        worker.once("message", () => done()).once("error", done);
+        worker.once("message", done).once("error", reject);
         worker.postMessage(0);
       });
     return rateOf(2 * this.#block * workers.length, () => Promise.all(workers.map(once)));

@@ -6,6 +6,7 @@ import * as ort from "onnxruntime-node";
 import {
   compile,
   evaluate,
+  flatten,
   key,
   releaseSessions,
   setDefaults,
@@ -19,7 +20,8 @@ import { compileSteps } from "../../src/train/index.ts";
 import { type Ready, serve } from "../serve.ts";
 import type { StoredJob } from "./job.ts";
 import { type Batch, index, isTraining, training } from "./models.ts";
-import { type Program, programOf } from "./programs.ts";
+import { type Program, programsOf } from "./programs.ts";
+import { compileEntrants, firstResultEntrant, listEntrant } from "./starts.ts";
 import { type Work, workOf } from "./work.ts";
 
 const threads = Number(process.env.BENCH_THREADS);
@@ -81,15 +83,19 @@ async function trainingEntrants(job: StoredJob): Promise<Ready[]> {
   ];
 }
 
+type Call = (...args: readonly unknown[]) => readonly Tensor[];
+
 /** A compiled function, called again and again. */
-function callEntrant({ fn, args, check }: Program): Ready {
-  const call = compile(fn);
+function callEntrant({ id = "call", label = "", fn, args, steps: count, check, tolerance }: Program): Ready {
+  const call = compile(fn as Call);
   return {
-    id: "call",
-    label: "compiled",
-    async run(calls) {
+    id,
+    label: label === "" ? "compiled" : `compiled, ${label}`,
+    multiple: count,
+    ...(tolerance ? { tolerance } : {}),
+    async run(steps) {
       let results = await call(...args);
-      for (let i = 1; i < calls; i++) results = await call(...args);
+      for (let i = count; i < steps; i += count) results = await call(...args);
       return check(results.map(({ data }) => data as Float32Array));
     },
   };
@@ -97,14 +103,15 @@ function callEntrant({ fn, args, check }: Program): Ready {
 
 /** ONNX Runtime with nothing around it. */
 async function runtimeEntrant({ fn, args, steps: count, check }: Program): Promise<Ready> {
-  const names = args.map((_, i) => `x${i}`);
-  const session = await ort.InferenceSession.create(toOnnx(fn, args, { inputNames: names }), {
+  const { leaves } = flatten(args);
+  const names = leaves.map((_, i) => `x${i}`);
+  const session = await ort.InferenceSession.create(toOnnx(fn as Call, [...args], { inputNames: names }), {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
   });
-  const feeds = Object.fromEntries(
-    args.map(({ data, shape }, i) => [names[i], new ort.Tensor("float32", data as Float32Array, shape)]),
-  );
+  const given = new Map(leaves.map(({ dtype, data, shape }, i) => [names[i], new ort.Tensor(dtype, data, shape)]));
+  // What the graph does not use is no input of it.
+  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, given.get(name) as ort.Tensor]));
   return {
     id: "runtime",
     label: "ONNX Runtime alone",
@@ -120,23 +127,31 @@ async function runtimeEntrant({ fn, args, steps: count, check }: Program): Promi
 async function setUp(job: StoredJob): Promise<Ready[]> {
   await releaseSessions();
   if (isTraining(job)) return trainingEntrants(job);
-  const program = programOf(job);
-  if (!program) throw new Error(`no job of the kind ${job.model}`);
-  return [program.isCeiling ? await runtimeEntrant(program) : callEntrant(program)];
+  if (job.model === "list") return [listEntrant()];
+  if (job.model === "firstResult") return [firstResultEntrant()];
+  if (job.model === "compile") return compileEntrants(job);
+  const entrants: Ready[] = [];
+  for (const program of (await programsOf(job)) ?? []) {
+    if (program.by !== "runtime") entrants.push(callEntrant(program));
+    if (program.by !== undefined) entrants.push(await runtimeEntrant(program));
+  }
+  return entrants;
 }
 
-/** Operations and bytes of a step, from its graph. */
-async function work(job: StoredJob): Promise<Work> {
-  const program = programOf(job);
-  if (program) return workOf(program.fn, program.args, program.steps);
+/** Operations and bytes of a step, from its graph, for each way of doing the job whose graph is another. */
+async function works(job: StoredJob): Promise<{ readonly works: readonly Work[] }> {
+  const programs = await programsOf(job);
+  if (programs)
+    return { works: programs.map(({ id = "call", fn, args, steps }) => workOf(id, fn as Call, args, steps)) };
+  if (!isTraining(job)) return { works: [] };
   const { step, state, batches } = await training(job);
   const fn = (before: typeof state, batch: Batch, i: Tensor) => step(before, batch, { step: i });
-  return workOf(fn, [state, batches[0] as Batch, index(0)]);
+  return { works: [workOf("fit", fn, [state, batches[0] as Batch, index(0)])] };
 }
 
 /** Milliseconds of each part of a first call, of a training step's graph: everything anew each time. */
 async function creation(job: StoredJob): Promise<object> {
-  const { step, state, batches } = await training(job);
+  const { step, state, batches } = await training({ ...job, model: "gpt" });
   const fn = (before: typeof state, batch: Batch, i: Tensor) => step(before, batch, { step: i });
   const args = [state, batches[0] as Batch, index(0)] as const;
   let started = performance.now();
@@ -165,5 +180,5 @@ await serve<StoredJob>({
     return { name: "Fourward", version: `${fourward}, onnxruntime-node ${onnxruntime}`, threads };
   },
   setUp,
-  others: { creation, work },
+  others: { creation, works },
 });

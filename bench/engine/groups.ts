@@ -1,6 +1,9 @@
 /** The groups of jobs that are timed in every system. */
+import { conditionalJobs } from "./conditional-jobs.ts";
 import { fourierJobs } from "./fourier-jobs.ts";
 import type { Job, Scale } from "./job.ts";
+import { startupJobs } from "./startup-jobs.ts";
+import { textJobs } from "./text-jobs.ts";
 import { trainingJobs } from "./training-jobs.ts";
 
 export interface Group {
@@ -17,4 +20,11 @@ export const groups: readonly Group[] = [
     description: "Transforms, a long convolution and a neural operator beside PyTorch and jax-js.",
     jobs: fourierJobs,
   },
+  { name: "text", description: "A token of a Llama form, in float32 and with weights of few bits.", jobs: textJobs },
+  {
+    name: "conditional",
+    description: "Feed-forward layers of which a quarter is used, beside all of them.",
+    jobs: conditionalJobs,
+  },
+  { name: "startup", description: "New processes, and graphs that are compiled the first time.", jobs: startupJobs },
 ];

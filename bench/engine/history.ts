@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Machine } from "../../src/report/machine.ts";
 import type { Rates } from "../roofline.ts";
 import { digits, table, times } from "../table.ts";
-import { best, type EngineReport } from "./report.ts";
+import type { EngineReport } from "./report.ts";
 
 /** One job as it was once measured. */
 export interface Entry {
@@ -16,8 +16,8 @@ export interface Entry {
   readonly group: string;
   readonly job: string;
   readonly threads: number;
-  /** Milliseconds a step of each peer's better way: median, lowest, highest. */
-  readonly ms: { readonly [peer: string]: readonly [median: number, low: number, high: number] };
+  /** Milliseconds a step of each peer's ways, as `peer/way`: median, lowest, highest. */
+  readonly ms: { readonly [way: string]: readonly [median: number, low: number, high: number] };
   readonly rates: Rates | null;
 }
 
@@ -55,10 +55,10 @@ export const entriesOf = (report: EngineReport, commit: string): Entry[] =>
       job: result.job,
       threads: report.threads,
       ms: Object.fromEntries(
-        [...new Set(result.results.map(({ peer }) => peer))].map((peer) => {
-          const { median, low, high } = (best(result, peer) as (typeof result.results)[number]).milliseconds;
-          return [peer, [rounded(median), rounded(low), rounded(high)] as const];
-        }),
+        result.results.map(({ peer, entrant, milliseconds: { median, low, high } }) => [
+          `${peer}/${entrant}`,
+          [rounded(median), rounded(low), rounded(high)] as const,
+        ]),
       ),
       rates: result.rates && {
         gemm: rounded(result.rates.gemm),
@@ -93,12 +93,15 @@ export function currentCommit(): string {
   }
 }
 
-/** A job beside its last entry of as many threads. */
+/** A way in which Fourward does a job, beside the last entry of as many threads. */
 export interface Change {
-  readonly job: string;
+  /** `job/way` */
+  readonly name: string;
+  readonly ms: number;
+  readonly msBefore: number | null;
   readonly now: Entry;
   readonly before: Entry | null;
-  /** Time of Fourward now over that of before. */
+  /** Time now over that of before. */
   readonly factor: number | null;
   readonly isRegression: boolean;
 }
@@ -106,36 +109,38 @@ export interface Change {
 /** Slower by more than this, and in every round than the median of before, is a regression. */
 const SLOWER = 1.1;
 
-/** What has changed since the last entry of each job. */
-export function changesSince(history: readonly Entry[], entries: readonly Entry[]): Change[] {
-  return entries.map((now) => {
-    const before =
-      history
-        .filter(({ group, job, threads }) => group === now.group && job === now.job && threads === now.threads)
-        .at(-1) ?? null;
-    const [own, old] = [now.ms.fourward, before?.ms.fourward];
-    const factor = own && old ? own[0] / old[0] : null;
-    return {
-      job: now.job,
-      now,
-      before,
-      factor,
-      isRegression: own !== undefined && old !== undefined && own[0] > SLOWER * old[0] && own[1] > old[0],
-    };
+const OWN = "fourward/";
+
+/** What has changed since the last entry of each job, for each of Fourward's ways of doing it. */
+export const changesSince = (history: readonly Entry[], entries: readonly Entry[]): Change[] =>
+  entries.flatMap((now) => {
+    const { group, job, threads } = now;
+    const before = history.findLast((one) => one.group === group && one.job === job && one.threads === threads) ?? null;
+    return Object.entries(now.ms).flatMap(([way, [ms, low]]): Change[] => {
+      if (!way.startsWith(OWN)) return [];
+      const msBefore = before?.ms[way]?.[0] ?? null;
+      return [
+        {
+          name: `${job}/${way.slice(OWN.length)}`,
+          ...{ ms, msBefore, now, before },
+          factor: msBefore === null ? null : ms / msBefore,
+          isRegression: msBefore !== null && ms > SLOWER * msBefore && low > msBefore,
+        },
+      ];
+    });
   });
-}
 
 /** Columns and rows of a table of changes. */
 export function changesTable(changes: readonly Change[]): { columns: string[]; rows: string[][] } {
   return {
-    columns: ["job", "ms", "ms before", "change", "of commit", "machine's products", "machine's copies"],
-    rows: changes.map(({ job, now, before, factor }) => {
+    columns: ["job/way", "ms", "ms before", "change", "of commit", "machine's products", "machine's copies"],
+    rows: changes.map(({ name, ms, msBefore, now, before, factor }) => {
       const share = (rate: "gemm" | "copy"): string =>
         now.rates && before?.rates ? times(now.rates[rate] / before.rates[rate]) : "-";
       return [
-        job,
-        now.ms.fourward ? digits(now.ms.fourward[0]) : "-",
-        before?.ms.fourward ? digits(before.ms.fourward[0]) : "-",
+        name,
+        digits(ms),
+        msBefore === null ? "-" : digits(msBefore),
         factor === null ? "-" : times(factor),
         before ? `${before.commit}, ${before.date}` : "none",
         share("gemm"),
@@ -150,8 +155,8 @@ export function regressionText(changes: readonly Change[]): string {
   const slower = changes.filter(({ isRegression }) => isRegression);
   const compared = changes.filter(({ factor }) => factor !== null).length;
   if (compared === 0) return "No record of these jobs on a machine of this kind: nothing to compare with.";
-  if (slower.length === 0) return `No regression: none of ${compared} jobs is slower than its last record.`;
-  const list = slower.map(({ job, factor }) => `${job} ${times(factor as number)}`).join(", ");
+  if (slower.length === 0) return `No regression: none of ${compared} figures is slower than its last record.`;
+  const list = slower.map(({ name, factor }) => `${name} ${times(factor as number)}`).join(", ");
   return `REGRESSION: slower than the last record, by its time over that: ${list}.`;
 }
 

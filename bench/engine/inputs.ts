@@ -4,6 +4,8 @@ import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 /** How an array is filled. */
 export type Fill =
   | { readonly normal: number }
+  /** Normal too, but the same block of numbers again and again: quickly made where there are many. */
+  | { readonly repeated: number }
   | { readonly uniform: readonly [number, number] }
   | { readonly integersBelow: number }
   | { readonly constant: number };
@@ -32,6 +34,9 @@ export interface LoadedArray {
   readonly data: Float32Array | Int32Array;
 }
 
+/** Numbers of a block that is repeated: no multiple of a usual width, so that rows differ. */
+const REPEATED = 2 ** 16 + 1;
+
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Uniform numbers in (0, 1) from a 32-bit state: good enough to start a network from, and the same everywhere. */
@@ -55,7 +60,12 @@ function filled({ shape, fill }: ArraySpec, random: () => number): Float32Array 
     const [low, high] = fill.uniform;
     return values.map(() => low + (high - low) * random());
   }
-  return values.map(() => fill.normal * Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random()));
+  const std = "repeated" in fill ? fill.repeated : fill.normal;
+  const drawn = "repeated" in fill ? values.subarray(0, REPEATED) : values;
+  for (let i = 0; i < drawn.length; i++)
+    drawn[i] = std * Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
+  for (let i = drawn.length; i < length; i += REPEATED) values.set(drawn.subarray(0, length - i), i);
+  return values;
 }
 
 /** Fills arrays from a seed and writes them to a file, one after the other. */

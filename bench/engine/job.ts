@@ -14,6 +14,11 @@ export type ModelName =
   | "power"
   | "planePower"
   | "convolution"
+  | "decode"
+  | "conditional"
+  | "list"
+  | "firstResult"
+  | "compile"
   | "products"
   | "passes";
 

@@ -107,6 +107,10 @@ export const toTensors = (arrays: Readonly<Record<string, LoadedArray>>): Record
 /** True if the job trains a model. */
 export const isTraining = ({ model }: StoredJob): boolean => model in models;
 
+/** The first array of a job's data. */
+export const inputOf = (job: StoredJob): Tensor =>
+  toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {}).x as Tensor;
+
 /** A training job: the step, its state at the start, and batches. */
 export async function training(job: StoredJob) {
   const loss = (models[job.model] as (sizes: Sizes) => Model)(job.sizes);

@@ -8,7 +8,7 @@ import { digits, table } from "../table.ts";
 import { writeInputs } from "./inputs.ts";
 import { adam, type Job, type StoredJob } from "./job.ts";
 import { type Batch, index, isTraining, training } from "./models.ts";
-import { programOf } from "./programs.ts";
+import { programsOf } from "./programs.ts";
 
 const RUNS = 20;
 
@@ -19,7 +19,7 @@ export async function profile(job: Job, threads: number, byLines: boolean): Prom
   try {
     const file = join(folder, "inputs.bin");
     const stored = { ...job, adam, file, arrays: writeInputs(file, job.arrays, 1) };
-    const run = isTraining(stored) ? await trainingStep(stored) : callOf(stored);
+    const run = isTraining(stored) ? await trainingStep(stored) : await callOf(stored);
     const { profile } = await profiled(async () => {
       for (let i = 0; i < RUNS; i++) await run();
     });
@@ -43,9 +43,10 @@ async function trainingStep(job: Parameters<typeof training>[0]): Promise<() => 
   return () => run(state, batches[0] as Batch, index(0));
 }
 
-function callOf(job: StoredJob): () => Promise<unknown> {
-  const program = programOf(job);
-  if (!program || program.isCeiling) throw new Error(`profile: "${job.id}" is not one graph of several operators`);
-  const run = compile(program.fn);
+async function callOf(job: StoredJob): Promise<() => Promise<unknown>> {
+  const [program] = (await programsOf(job)) ?? [];
+  if (!program || program.by === "runtime")
+    throw new Error(`profile: "${job.id}" is not one graph of several operators`);
+  const run = compile(program.fn as (...args: readonly unknown[]) => unknown);
   return () => run(...program.args);
 }

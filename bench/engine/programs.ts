@@ -16,29 +16,49 @@ import {
   vjp,
 } from "../../src/array/index.ts";
 import { fftConvolution } from "../../src/spectral/index.ts";
+import { conditionalPrograms } from "./conditional.ts";
+import { decodePrograms } from "./decode.ts";
 import { readInputs, splitBatches } from "./inputs.ts";
 import type { ModelName, StoredJob } from "./job.ts";
-import { toTensors } from "./models.ts";
+import { inputOf, toTensors } from "./models.ts";
 
-/** A function of tensors and what it is called with. */
+/** A function of trees of tensors and what it is called with. */
 export interface Program {
-  readonly fn: (...args: readonly Tensor[]) => readonly Tensor[];
-  readonly args: readonly Tensor[];
+  /** Name of this way of doing the job; `call` by default. */
+  readonly id?: string;
+  readonly label?: string;
+  readonly fn: (...args: never[]) => readonly Tensor[];
+  readonly args: readonly unknown[];
   /** Steps of a call. */
   readonly steps: number;
   /** Few numbers of the results, by which systems are compared. */
   check(results: readonly Float32Array[]): readonly number[];
-  /** Whether it is a ceiling: an operator of the runtime, with nothing around it. */
-  readonly isCeiling?: boolean;
+  /** How it is run: compiled (the default), by the runtime with nothing around it, or both. */
+  readonly by?: "runtime" | "both";
+  /** See `Entrant`. */
+  readonly tolerance?: number;
 }
 
-/** The program of a job; undefined if it trains a model or is of another kind. */
-export const programOf = (job: StoredJob): Program | undefined => programs[job.model]?.(job);
+/** The ways in which Fourward does a job, the plainest first; undefined if it trains a model or is of another kind. */
+export const programsOf = async (job: StoredJob): Promise<readonly Program[] | undefined> => programs[job.model]?.(job);
 
-const programs: Readonly<Partial<Record<ModelName, (job: StoredJob) => Program>>> = {
-  rfft: (job) => ({
-    fn: (x) => {
-      const { re, im } = rfft(x as Tensor);
+type Programs = readonly Program[];
+
+const programs: Readonly<Partial<Record<ModelName, (job: StoredJob) => Programs | Promise<Programs>>>> = {
+  rfft: (job) => [spectrumProgram(job)],
+  power: (job) => [powerProgram(job, (x) => rfft(x))],
+  planePower: (job) => [powerProgram(job, (x) => rfft2(x))],
+  convolution: (job) => [convolutionProgram(job)],
+  products: (job) => [ceiling(job, (h, x) => matmul(h, x))],
+  passes: (job) => [ceiling(job, (h, _, i) => maximum(h, -2 + 0.1 * i))],
+  decode: decodePrograms,
+  conditional: conditionalPrograms,
+};
+
+function spectrumProgram(job: StoredJob): Program {
+  return {
+    fn: (x: Tensor) => {
+      const { re, im } = rfft(x);
       return [re, im];
     },
     args: [inputOf(job)],
@@ -49,32 +69,25 @@ const programs: Readonly<Partial<Record<ModelName, (job: StoredJob) => Program>>
       const [a, b] = [re, im] as [Float32Array, Float32Array];
       return [a[columns + 2] as number, b[17 * columns + 100] as number, meanSquare(a), meanSquare(b)];
     },
-  }),
-  power: (job) => powerProgram(job, (x) => rfft(x)),
-  planePower: (job) => powerProgram(job, (x) => rfft2(x)),
-  convolution: (job) => {
-    const { x, y } = toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {});
-    const { k } = toTensors(readInputs(job.file, job.arrays, "parameter"));
-    return {
-      fn: (...args) => [convolutionEnergies(args as [Tensor, Tensor, Tensor])],
-      args: [x, k, y] as Tensor[],
-      steps: 1,
-      check: ([energies]) => Array.from(energies ?? []),
-    };
-  },
-  products: (job) => ceiling(job, (h, x) => matmul(h, x)),
-  passes: (job) => ceiling(job, (h, _, i) => maximum(h, -2 + 0.1 * i)),
-};
+  };
+}
 
-/** The first array of a job that has no parameters. */
-const inputOf = (job: StoredJob): Tensor =>
-  toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {}).x as Tensor;
+function convolutionProgram(job: StoredJob): Program {
+  const { x, y } = toTensors(splitBatches(readInputs(job.file, job.arrays, "data"))[0] ?? {});
+  const { k } = toTensors(readInputs(job.file, job.arrays, "parameter"));
+  return {
+    fn: (u: Tensor, kernel: Tensor, dy: Tensor) => [convolutionEnergies([u, kernel, dy])],
+    args: [x, k, y],
+    steps: 1,
+    check: ([energies]) => Array.from(energies ?? []),
+  };
+}
 
 /** The mean power at each frequency. */
 function powerProgram(job: StoredJob, transform: (x: Tensor) => { readonly re: Tensor; readonly im: Tensor }): Program {
   return {
-    fn: (x) => {
-      const { re, im } = transform(x as Tensor);
+    fn: (x: Tensor) => {
+      const { re, im } = transform(x);
       return [mean(add(square(re), square(im)), { axis: 0 })];
     },
     args: [inputOf(job)],
@@ -97,16 +110,13 @@ function convolutionEnergies([u, k, dy]: readonly [Tensor, Tensor, Tensor]): Ten
 function ceiling(job: StoredJob, operation: (h: Tensor, x: Tensor, i: number) => Tensor): Program {
   const steps = job.stepsInGraph;
   return {
-    fn: (x) => {
-      const last = Array.from({ length: steps }, (_, i) => i).reduce(
-        (h, i) => operation(h, x as Tensor, i),
-        x as Tensor,
-      );
+    fn: (x: Tensor) => {
+      const last = Array.from({ length: steps }, (_, i) => i).reduce((h, i) => operation(h, x, i), x);
       return [sum(abs(slice(reshape(last, [-1]), { starts: [0], stops: [1024] })))];
     },
     args: [inputOf(job)],
     steps,
     check: ([total]) => Array.from(total ?? []),
-    isCeiling: true,
+    by: "runtime",
   };
 }

@@ -6,7 +6,7 @@ import { summarize } from "../statistics.ts";
 import { digits, table, times } from "../table.ts";
 import type { Job } from "./job.ts";
 import { blasText } from "./peers.ts";
-import { rateCells, roofText } from "./roof.ts";
+import { rateCells, roofText, workFor } from "./roof.ts";
 import type { Work } from "./work.ts";
 
 /** Times of making the session of a training step, one entry a round. */
@@ -22,7 +22,7 @@ export interface Creation {
 }
 
 /** Results of a job, and what its step costs. */
-export type EngineResult = JobResult & { readonly work: Work | null };
+export type EngineResult = JobResult & { readonly works: readonly Work[] };
 
 export interface EngineReport {
   readonly group: string;
@@ -70,12 +70,12 @@ const spread = (
 ): string => `${text(low)} to ${text(high)}`;
 
 function jobText(job: Job, result: EngineResult, nameOf: (peer: string) => string): string {
-  const { results, failures, reference, work, rates } = result;
-  const rows = results.map(({ peer, label, milliseconds, ratio, difference }) => [
+  const { results, failures, reference, works, rates } = result;
+  const rows = results.map(({ peer, entrant, label, milliseconds, ratio, difference }) => [
     `${nameOf(peer)}, ${label}`,
     digits(milliseconds.median),
     spread(milliseconds, digits),
-    ...Object.values(rateCells(work, rates, milliseconds.median)),
+    ...Object.values(rateCells(workFor(works, entrant), rates, milliseconds.median)),
     times(ratio.median),
     spread(ratio, times),
     peer === reference && difference === 0 ? "reference" : difference === 0 ? "0" : difference.toExponential(0),
@@ -84,7 +84,7 @@ function jobText(job: Job, result: EngineResult, nameOf: (peer: string) => strin
     "system",
     `ms a ${job.unit}`,
     "range",
-    ...Object.keys(rateCells(work, rates, 1)),
+    ...Object.keys(rateCells(workFor(works, ""), rates, 1)),
     "ratio",
     "range",
     "first results off by",
@@ -131,9 +131,11 @@ function creationText({ job, rounds }: Creation): string {
   ].join("\n");
 }
 
-/** The faster way of a peer, by its median. */
+/** The faster way of a peer, by its median, among those whose weights are not rounded. */
 export const best = ({ results }: JobResult, peer: string): Result | undefined =>
-  results.filter((one) => one.peer === peer).sort((a, b) => a.milliseconds.median - b.milliseconds.median)[0];
+  results
+    .filter((one) => one.peer === peer && !one.isRounded)
+    .sort((a, b) => a.milliseconds.median - b.milliseconds.median)[0];
 
 /** One row a job: the best entrant of each peer, and its ratio to Fourward's best. */
 function summaryText({ jobs: results, peers }: EngineReport, jobs: readonly Job[]): string {

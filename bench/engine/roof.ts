@@ -3,6 +3,10 @@ import type { Rates } from "../roofline.ts";
 import { digits } from "../table.ts";
 import type { Work } from "./work.ts";
 
+/** The work of a way of doing the job: its own, or that of the plainest way. */
+export const workFor = (works: readonly Work[], entrant: string): Work | null =>
+  works.find(({ id }) => id === entrant) ?? works[0] ?? null;
+
 /** Rates of a step that takes so many milliseconds, by column: of operations and of bytes, and their shares of the machine's. */
 export function rateCells(work: Work | null, rates: Rates | null, ms: number): { readonly [column: string]: string } {
   const cells: Record<string, string> = {};

@@ -18,13 +18,15 @@ export interface EngineOptions {
   readonly peers: readonly PeerId[];
   readonly rounds: number;
   readonly threads: number;
+  /** Measure in each round what the machine can do; true by default. */
+  readonly roofline?: boolean;
   /** The interpreter that has torch; found by itself if undefined. */
   readonly python?: string;
   readonly log: (line: string) => void;
 }
 
 /** The job whose graph the session is made of; its time is a bar of its own. */
-const CREATED = "gpt";
+const CREATED = "compile";
 const CREATION_ROUNDS = 5;
 const LIMIT_MS = 120_000;
 
@@ -34,6 +36,7 @@ export async function runEngine({
   jobs,
   rounds,
   threads,
+  roofline: isMeasured = true,
   log,
   ...options
 }: EngineOptions): Promise<EngineReport> {
@@ -44,7 +47,7 @@ export async function runEngine({
   const folder = mkdtempSync(join(tmpdir(), "fourward-bench-"));
   const started = new Peers(usable);
   let peers = started;
-  const roofline = await openRoofline(threads);
+  const roofline = isMeasured ? await openRoofline(threads) : undefined;
   try {
     log("start peers");
     const { facts, failures } = await started.describe();
@@ -63,8 +66,13 @@ export async function runEngine({
     const results = [];
     for (const job of jobs) {
       const stored = store(job);
-      const result = await compareJob(peers, stored, { rounds, log, reference: "torch", rates: roofline.measure });
-      results.push({ ...result, work: await workOf(peers, stored) });
+      const result = await compareJob(peers, stored, {
+        rounds,
+        log,
+        reference: "torch",
+        ...(roofline ? { rates: roofline.measure } : {}),
+      });
+      results.push({ ...result, works: await worksOf(peers, stored) });
       rmSync(join(folder, `${job.id}.bin`));
     }
     const created = jobs.find(({ id }) => id === CREATED);
@@ -82,16 +90,15 @@ export async function runEngine({
     };
   } finally {
     peers.close();
-    await roofline.close();
+    await roofline?.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** What a step costs, which Fourward tells; null without it, or where it cannot. */
-async function workOf(peers: Peers, job: StoredJob): Promise<Work | null> {
-  if (!peers.ids.includes("fourward")) return null;
-  const { operations, bytes } = await peers.get("fourward").ask({ op: "work", job }, LIMIT_MS);
-  return { operations: operations as number, bytes: bytes as number | null };
+/** What a step costs, which Fourward tells; nothing without it. */
+async function worksOf(peers: Peers, job: StoredJob): Promise<readonly Work[]> {
+  if (!peers.ids.includes("fourward")) return [];
+  return (await peers.get("fourward").ask({ op: "works", job }, LIMIT_MS)).works as readonly Work[];
 }
 
 async function timeCreation(peers: Peers, job: StoredJob, log: (line: string) => void): Promise<Creation> {

@@ -2,7 +2,7 @@
 import type { ArraySpec } from "./inputs.ts";
 import { constant, data, type Job, linear, normal, type Scale } from "./job.ts";
 
-interface GptSizes {
+export interface GptSizes {
   readonly layers: number;
   readonly width: number;
   readonly heads: number;
@@ -12,7 +12,7 @@ interface GptSizes {
 }
 
 /** GPT-2's form: learned positions, norms before each part, GELU, the embedding tied to the head. */
-function gpt(id: string, sizes: GptSizes, stepsInGraph: number): Job {
+export function gpt(id: string, sizes: GptSizes, stepsInGraph: number): Job {
   const { layers, width, heads, time, batch, vocabulary } = sizes;
   const norm = (name: string): ArraySpec[] => [
     constant(`${name}.scale`, [width], 1),

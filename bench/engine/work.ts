@@ -2,6 +2,8 @@
 import { bytesMade, bytesRead, flopCount } from "../../src/array/index.ts";
 
 export interface Work {
+  /** Which way of doing the job. */
+  readonly id: string;
   /** Floating-point operations of products. */
   readonly operations: number;
   /**
@@ -11,11 +13,16 @@ export interface Work {
   readonly bytes: number | null;
 }
 
-/** The work of a call that does so many steps, by step. The arguments need no values. */
-export function workOf<A extends readonly unknown[]>(fn: (...args: A) => unknown, args: A, steps = 1): Work {
+/** The work of a way whose call does so many steps, by step. The arguments need no values. */
+export function workOf<A extends readonly unknown[]>(
+  id: string,
+  fn: (...args: A) => unknown,
+  args: A,
+  steps = 1,
+): Work {
   const made = madeBy(fn, args);
   const read = bytesRead(fn, ...args).reduce((a, b) => a + b, 0);
-  return { operations: flopCount(fn, ...args) / steps, bytes: made === null ? null : (read + 2 * made) / steps };
+  return { id, operations: flopCount(fn, ...args) / steps, bytes: made === null ? null : (read + 2 * made) / steps };
 }
 
 function madeBy<A extends readonly unknown[]>(fn: (...args: A) => unknown, args: A): number | null {

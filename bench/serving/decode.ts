@@ -2,12 +2,13 @@
 import { evaluate, key, mapTree, normal, setDefaults, tensor } from "../../src/array/index.ts";
 import { type Decoder, type DecoderParams, decoder, loadPretrained, modelFolder } from "../../src/models/index.ts";
 import { median } from "../../src/report/index.ts";
-import { generate } from "../../src/serve/index.ts";
+import { decodeCosts, generate } from "../../src/serve/index.ts";
+import { quantizeLinears } from "../../src/surgery/index.ts";
 import { openRoofline } from "../roofline.ts";
 import { table } from "../table.ts";
 
 export interface DecodeBenchOptions {
-  /** Folders or names of models, or `random-100m`. */
+  /** Folders or names of models, or `random-100m`; with `-int8` or `-int4` at its end, with weights of few bits. */
   readonly models: readonly string[];
   readonly rows: readonly number[];
   /** Tokens of the prompts, and new ones that are timed in a round. */
@@ -66,8 +67,8 @@ export async function runDecode(options: DecodeBenchOptions): Promise<DecodeRepo
   const rate = median(rates);
   return {
     copyRate: rate,
-    figures: cases.map(({ name, params, count, ms }) => {
-      const bytesPerSecond = bytesOf(params) / (median(ms) / 1000);
+    figures: cases.map(({ name, model, params, count, ms }) => {
+      const bytesPerSecond = decodeCosts(model, params).weightBytesPerToken / (median(ms) / 1000);
       return {
         model: name,
         rows: count,
@@ -93,19 +94,18 @@ export const decodeText = ({ copyRate, figures }: DecodeReport): string =>
     ]),
   )}\ncopying: ${(copyRate / 1e9).toFixed(2)} GB/s read and written\n`;
 
-const bytesOf = (params: DecoderParams): number => {
-  let bytes = 0;
-  mapTree(params, (x) => {
-    bytes += 4 * x.size;
-    return x;
-  });
-  return bytes;
-};
-
 /** A Llama form of about 100 million parameters with random weights. */
 const RANDOM = "random-100m";
 
-async function load(name: string): Promise<{ model: Decoder; params: DecoderParams }> {
+async function load(given: string): Promise<{ model: Decoder; params: DecoderParams }> {
+  const [, name = given, bits] = /^(.*)-int([48])$/.exec(given) ?? [];
+  const { model, params } = await loadFloat(name);
+  if (bits === undefined) return { model, params };
+  const rounded = quantizeLinears({ config: model.config, params }, { bits: bits === "8" ? 8 : 4 });
+  return { model: decoder(rounded.config), params: rounded.params };
+}
+
+async function loadFloat(name: string): Promise<{ model: Decoder; params: DecoderParams }> {
   if (name !== RANDOM) return loadPretrained(modelFolder(name));
   const model = decoder({
     vocabulary: 32_000,

@@ -29,13 +29,13 @@ const machine = {
   fourward: "0.1.0",
 };
 
-const entry = (job: string, ms: Entry["ms"]["fourward"], commit = "b"): Entry => ({
+const entry = (job: string, ms: Entry["ms"][string], commit = "b"): Entry => ({
   date: "2026-01-02",
   commit,
   group: "engine",
   job,
   threads: 2,
-  ms: { fourward: ms as readonly [number, number, number] },
+  ms: { "fourward/fit": ms, "torch/eager": [1, 1, 1] },
   rates: null,
 });
 
@@ -56,10 +56,11 @@ const report: EngineReport = {
       reference: "torch",
       failures: [],
       rates: { gemm: 123456789, gemmOneThread: 2, copy: 3, copyOneThread: 4 },
-      work: null,
+      works: [],
       results: [7, 5].map((ms) => ({
         peer: "fourward",
-        entrant: "x",
+        entrant: `way${ms}`,
+        isRounded: false,
         label: "a way",
         difference: 0,
         rounds: [ms],
@@ -67,7 +68,7 @@ const report: EngineReport = {
         ratio: summary(1),
       })),
     },
-    { job: "cnn", reference: "torch", failures: [], rates: null, work: null, results: [] },
+    { job: "cnn", reference: "torch", failures: [], rates: null, works: [], results: [] },
   ],
 };
 
@@ -75,7 +76,7 @@ test("kinds of machines are told by processor and cores", () => {
   expect(machineKind(machine)).toBe("intel-xeon-cpu-2-cores");
 });
 
-test("a record holds the better way of each job that was timed, and is read back", () => {
+test("a record holds each way of the jobs that were timed, and is read back", () => {
   expect(readHistory(machine, folder)).toEqual([]);
   record(report, "abc", folder);
   record(report, "def", folder);
@@ -84,7 +85,7 @@ test("a record holds the better way of each job that was timed, and is read back
     ["mlp", "abc"],
     ["mlp", "def"],
   ]);
-  expect(history[0]?.ms).toEqual({ fourward: [5, 4, 6] });
+  expect(history[0]?.ms).toEqual({ "fourward/way7": [7, 6, 8], "fourward/way5": [5, 4, 6] });
   expect(history[0]?.rates?.gemm).toBe(123460000);
   expect(readHistory({ ...machine, cores: 4 }, folder)).toEqual([]);
 });
@@ -103,16 +104,18 @@ test("slower in every round than the last record by more than a tenth is a regre
     entry("fno", [1, 1, 1], "c"),
   ];
   const changes = changesSince(history, now);
-  expect(changes.map(({ job, factor, isRegression }) => [job, factor, isRegression])).toEqual([
-    ["mlp", 1.15, true],
-    ["cnn", 1.15, false],
-    ["gpt", 0.9, false],
-    ["fno", null, false],
+  expect(changes.map(({ name, factor, isRegression }) => [name, factor, isRegression])).toEqual([
+    ["mlp/fit", 1.15, true],
+    ["cnn/fit", 1.15, false],
+    ["gpt/fit", 0.9, false],
+    ["fno/fit", null, false],
   ]);
-  expect(regressionText(changes)).toBe("REGRESSION: slower than the last record, by its time over that: mlp 1.15x.");
+  expect(regressionText(changes)).toBe(
+    "REGRESSION: slower than the last record, by its time over that: mlp/fit 1.15x.",
+  );
   expect(changesText(changes)).toContain("b, 2026-01-02");
   expect(regressionText(changesSince(history, now.slice(1)))).toBe(
-    "No regression: none of 2 jobs is slower than its last record.",
+    "No regression: none of 2 figures is slower than its last record.",
   );
   expect(regressionText(changesSince([], now))).toContain("nothing to compare with");
 });

@@ -54,3 +54,14 @@ test("batches are taken apart along the first axis", () => {
   ]);
   expect([...(batches[0]?.x?.data ?? []), ...(batches[1]?.x?.data ?? [])]).toEqual(Array.from(data.x?.data ?? []));
 });
+
+test("where a block of numbers is repeated, they are still drawn as asked", () => {
+  const path = join(folder, "inputs.bin");
+  const shape = [3, 2 ** 16];
+  const stored = writeInputs(path, [{ name: "w", role: "parameter", shape, fill: { repeated: 0.5 } }], 1);
+  const values = readInputs(path, stored, "parameter").w?.data as Float32Array;
+  expect(values[2 ** 16 + 1]).toBe(values[0]);
+  expect(values[2 ** 16]).not.toBe(values[0]);
+  const std = Math.sqrt(values.reduce((total, v) => total + v * v, 0) / values.length);
+  expect(Math.abs(std - 0.5)).toBeLessThan(0.01);
+});

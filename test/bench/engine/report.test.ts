@@ -10,6 +10,7 @@ const result = (peer: string, rounds: readonly number[], base: readonly number[]
   peer,
   entrant: "x",
   label: "a way",
+  isRounded: false,
   difference: peer === "torch" ? 0 : 2e-6,
   rounds,
   milliseconds: summarize(rounds),
@@ -49,7 +50,7 @@ const report: EngineReport = {
       ],
       failures: [{ peer: "jax", reason: "ended with code 1" }],
       rates: null,
-      work: null,
+      works: [],
     },
     {
       job: "products",
@@ -57,7 +58,7 @@ const report: EngineReport = {
       results: [result("fourward", [10], [10])],
       failures: [],
       rates,
-      work: { operations: 2 * 1024 ** 3, bytes: 1e8 },
+      works: [{ id: "call", operations: 2 * 1024 ** 3, bytes: 1e8 }],
     },
   ],
   creation: {
