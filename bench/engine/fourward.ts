@@ -177,7 +177,7 @@ async function creation(job: StoredJob): Promise<object> {
 await serve<StoredJob>({
   describe: () => {
     const { fourward, onnxruntime } = describeMachine();
-    return { name: "Fourward", version: `${fourward}, onnxruntime-node ${onnxruntime}`, threads };
+    return { name: "Fourward", version: `${fourward}, ${runtime.name} ${onnxruntime}`, threads };
   },
   setUp,
   others: { creation, works },

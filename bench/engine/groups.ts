@@ -1,7 +1,9 @@
 /** The groups of jobs that are timed in every system. */
+import { browserGroup } from "../browser/group.ts";
 import { conditionalJobs } from "./conditional-jobs.ts";
 import { fourierJobs } from "./fourier-jobs.ts";
 import type { Job, Scale } from "./job.ts";
+import type { Found } from "./peers.ts";
 import { startupJobs } from "./startup-jobs.ts";
 import { textJobs } from "./text-jobs.ts";
 import { trainingJobs } from "./training-jobs.ts";
@@ -10,6 +12,8 @@ export interface Group {
   readonly name: string;
   readonly description: string;
   jobs(scale: Scale): readonly Job[];
+  /** Its peers, where they are not those of all groups. */
+  peers?(threads: number): readonly Found[];
 }
 
 /** In the order in which all of them run. */
@@ -27,4 +31,5 @@ export const groups: readonly Group[] = [
     jobs: conditionalJobs,
   },
   { name: "startup", description: "New processes, and graphs that are compiled the first time.", jobs: startupJobs },
+  browserGroup,
 ];

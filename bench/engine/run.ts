@@ -7,7 +7,7 @@ import { compareJob, Peers } from "../compare.ts";
 import { openRoofline } from "../roofline.ts";
 import { writeInputs } from "./inputs.ts";
 import { adam, type Job, type StoredJob } from "./job.ts";
-import { findPeers, type PeerId } from "./peers.ts";
+import { type Found, findPeers, type PeerId } from "./peers.ts";
 import type { Creation, EngineReport } from "./report.ts";
 import type { Work } from "./work.ts";
 
@@ -20,6 +20,8 @@ export interface EngineOptions {
   readonly threads: number;
   /** Measure in each round what the machine can do; true by default. */
   readonly roofline?: boolean;
+  /** The peers, where they are not the usual ones. */
+  readonly found?: readonly Found[] | undefined;
   /** The interpreter that has torch; found by itself if undefined. */
   readonly python?: string;
   readonly log: (line: string) => void;
@@ -40,7 +42,7 @@ export async function runEngine({
   log,
   ...options
 }: EngineOptions): Promise<EngineReport> {
-  const found = findPeers(options.peers, threads, options.python);
+  const found = options.found ?? findPeers(options.peers, threads, options.python);
   const skipped = found.flatMap((peer) => ("missing" in peer ? [peer.missing] : []));
   for (const line of skipped) log(line);
   const usable = new Map(found.flatMap((peer) => ("command" in peer ? [[peer.id, peer.command] as const] : [])));
