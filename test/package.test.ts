@@ -91,7 +91,7 @@ describe("the installed package", { timeout: 300_000 }, () => {
     ).toEqual([[2, 4, 6], rooms.map(() => true)]);
   });
 
-  it("has types that a strict program and the examples of the readme are checked against", () => {
+  it("has types that a strict program and the examples of the readme and the guides are checked against", () => {
     writeFileSync(
       join(folder, "typed.ts"),
       `import { item, tensor, type Tensor } from "fourward";
@@ -104,13 +104,19 @@ describe("the installed package", { timeout: 300_000 }, () => {
       // @ts-expect-error outputs are missing
       linear({ inputs: 2 });`,
     );
-    const examples = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map(
-      ([, code], i) => {
-        writeFileSync(join(folder, `readme${i}.ts`), code as string);
-        return `readme${i}.ts`;
-      },
+    const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+    const texts = ["README.md", ...guides.map((name) => join("docs", name))].map((path) =>
+      readFileSync(join(root, path), "utf8"),
     );
-    expect(examples.length).toBeGreaterThan(1);
+    const examples = texts
+      .flatMap((text) => [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string))
+      // Settings of a bundler, which users install beside the package.
+      .filter((code) => !code.includes('from "vite"'))
+      .map((code, i) => {
+        writeFileSync(join(folder, `example${i}.ts`), code);
+        return `example${i}.ts`;
+      });
+    expect(examples.length).toBeGreaterThan(7);
     const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--types", "node"];
     const types = ["--typeRoots", join(root, "node_modules", "@types")];
     const tsc = join(root, "node_modules", "typescript", "bin", "tsc");

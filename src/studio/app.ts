@@ -4,6 +4,7 @@ import { matchedRoutes } from "hono/route";
 import { checkHost, checkOrigin, type HostOptions, limitBody, limitWrites, withHeaders } from "./guard.ts";
 import { listModels } from "./models.ts";
 import { Refusal } from "./refusal.ts";
+import { dataRoutes } from "./routes/data.ts";
 import { fileRoutes, pageRoutes, problemPage } from "./routes/pages.ts";
 import { paperRoutes } from "./routes/papers.ts";
 import { runRoutes } from "./routes/runs.ts";
@@ -80,6 +81,7 @@ export function studioApp(studio: Studio, { log, ...host }: AppOptions): Hono<{ 
     return send(c, await keptAnswer(c, studio, ["models"], "application/json", make));
   });
   app.route("/api", api);
+  app.route("/data", dataRoutes());
   app.route("/", pageRoutes(studio) as never);
   app.route("/", fileRoutes(studio) as never);
 
