@@ -123,7 +123,16 @@ onDatabases("the studio refuses", (feed) => {
         ["POST", "/api/subscriptions", { email: attack, hour: 8, timeZone: "UTC" }],
         ["POST", "/api/subscriptions", { email: "a@example.org", hour: attack, timeZone: "UTC" }],
         ["POST", "/api/subscriptions", { email: "a@example.org", hour: 8, timeZone: attack }],
-        ["POST", "/api/subscriptions", { email: "a@example.org", hour: 8, timeZone: "UTC", topics: [attack] }],
+        // A word in small letters may be a topic.
+        ...(attack === "constructor"
+          ? []
+          : [
+              [
+                "POST",
+                "/api/subscriptions",
+                { email: "a@example.org", hour: 8, timeZone: "UTC", topics: [attack] },
+              ] as const,
+            ]),
         ["POST", "/api/subscriptions/confirm", { token: attack }],
         ["POST", "/api/subscriptions/unsubscribe", { token: attack }],
       ] as const) {

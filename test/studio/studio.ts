@@ -68,6 +68,8 @@ export async function testStudio(feed: Feed, more: Partial<StudioOptions> = {}):
   const studio = await startStudio({
     ...{ feed, library, host: "127.0.0.1", port: 0, runsFolder: join(folder, "runs"), concurrency: 0 },
     ...{ siteFolder: writeSite(join(folder, "site")), worker: new URL("./worker.ts", import.meta.url) },
+    // A busy machine is no slow client.
+    ...{ headerSeconds: 120, requestSeconds: 120 },
     ...{ rates: unlimited(), mailDomain: "example.org", heartbeatSeconds: 0.3, log: (line: string) => log.push(line) },
     ...more,
   });
@@ -133,7 +135,7 @@ export function rawRequest(
         done({ status: response.statusCode ?? 0, headers: all, text, json });
       });
     });
-    request.on("error", fail);
+    request.on("error", (error) => fail(new Error(`${method} ${path.slice(0, 100)}: ${error.message}`)));
     request.end(body);
   });
 }
