@@ -67,7 +67,8 @@ function capturedSite(): Site {
 }
 
 /** The folder of the array language, whose functions stand between a program and every node. */
-const OWN = new URL(".", import.meta.url).href;
+// Not `new URL(".", …)`: bundlers take that for a file of the page.
+const OWN = import.meta.url.slice(0, import.meta.url.lastIndexOf("/") + 1);
 
 /** The frames of a stack in V8's form. */
 export function framesOf(stack: string): readonly Frame[] {

@@ -6,6 +6,7 @@ import type { Figure } from "../report/figure.ts";
 import type { StudyResult } from "../report/result.ts";
 import { measureStudy } from "../report/run.ts";
 import type { Scale, StudyProgress } from "../report/study.ts";
+import { failureInPages } from "./failing.ts";
 
 export interface BrowserRunOptions {
   readonly scale: Scale;
@@ -36,15 +37,11 @@ export interface BrowserRun {
   readonly artifacts: { readonly [name: string]: Uint8Array };
 }
 
-/** Studies with a graph that the runtime's WebAssembly (1.30) does not survive, while the same graph runs in Node. */
-const FAILING: ReadonlySet<string> = new Set(["transform-once", "location-encoder"]);
-
 /** Whether a paper's study runs in a page, and if not, one sentence that says why. */
 export function runsInBrowser(slug: string): { readonly can: boolean; readonly why: string | null } {
   if (!Object.hasOwn(studies, slug)) return { can: false, why: `${slug} has no study that runs yet` };
-  if (FAILING.has(slug))
-    return { can: false, why: `ONNX Runtime's WebAssembly fails in a graph of ${slug}, which runs in Node` };
-  return { can: true, why: null };
+  const why = failureInPages(slug);
+  return { can: why === null, why };
 }
 
 const loaderOf = (slug: string) => {
