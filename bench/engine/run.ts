@@ -18,6 +18,8 @@ export interface EngineOptions {
   readonly peers: readonly PeerId[];
   readonly rounds: number;
   readonly threads: number;
+  /** See `CompareOptions`. */
+  readonly setUpMs?: number;
   /** Measure in each round what the machine can do; true by default. */
   readonly roofline?: boolean;
   /** The peers, where they are not the usual ones. */
@@ -72,6 +74,7 @@ export async function runEngine({
         rounds,
         log,
         reference: "torch",
+        ...(options.setUpMs === undefined ? {} : { setUpMs: options.setUpMs }),
         ...(roofline ? { rates: roofline.measure } : {}),
       });
       results.push({ ...result, works: await worksOf(peers, stored) });

@@ -18,6 +18,7 @@ test.for(groups)(
       jobs,
       peers: ["fourward", "torch"],
       roofline: false,
+      setUpMs: LIMIT,
       rounds: 1,
       threads: 1,
       log,
