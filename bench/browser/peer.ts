@@ -19,6 +19,7 @@ const forms: { readonly [name: string]: string } = {
   "node:fs": own("files.ts"),
   "node:module": own("own.ts"),
   "./web-worker.ts": own("own.ts"),
+  "./starts.ts": own("starts.ts"),
   "onnxruntime-node": fileURLToPath(import.meta.resolve("onnxruntime-web/wasm")),
   "../../src/array/runtime/node.ts": fileURLToPath(new URL("../../src/array/runtime/web.ts", import.meta.url)),
 };
