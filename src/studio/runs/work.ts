@@ -47,6 +47,8 @@ async function run(job: Work): Promise<FromWorker> {
   try {
     const unlock = await lockPatiently(job.order.folder, job.signal);
     try {
+      // Told to stop before it began: what listens to the signal from now on would never hear of it.
+      if (job.signal.aborted) return { kind: "stopped" };
       return await doKind(job);
     } finally {
       await unlock();
