@@ -50,6 +50,8 @@ const settings: Readonly<Record<Scale, Setting>> = {
 
 /** Cells of the grid that local kernels reach. */
 const CELLS = 1.5;
+/** The same where the layer itself is measured, of whose functions narrow kernels see too little. */
+const WIDE_CELLS = 4;
 
 function armsOf({ latitudes, width, layers, kept }: Setting) {
   const model = (options: Pick<NeuralOperatorOptions, "sphericalIntegral"> = {}, wide = width): OperatorArm => ({
@@ -74,7 +76,8 @@ function armsOf({ latitudes, width, layers, kept }: Setting) {
 
 /** How far a new local integral layer is from commuting with a rotation about a tilted axis, on fields of a low degree. */
 function turned(basis: PolarBasis, { kept, latitudes }: Setting): Promise<number> {
-  const layer = sphericalLocalIntegral({ inputs: 3, outputs: 3, radius: 0.3, grid: GRID, basis });
+  const radius = (WIDE_CELLS * Math.PI) / latitudes;
+  const layer = sphericalLocalIntegral({ inputs: 3, outputs: 3, radius, grid: GRID, basis });
   return rotationError(layer as unknown as OperatorArm["layer"], { degree: kept, latitudes }, 61);
 }
 

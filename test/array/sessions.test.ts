@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { afterEach, expect, it, vi } from "vitest";
-import { add, compile, item, mul, type Tensor, tensor } from "../../src/array/index.ts";
+import { add, compile, evaluate, item, key, mul, normal, type Tensor, tensor } from "../../src/array/index.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -30,4 +30,11 @@ it("keeps sessions in use", async () => {
   const functions = Array.from({ length: 12 }, (_, i) => compile((x: Tensor) => add(mul(x, 3), i)));
   const results = await Promise.all(functions.flatMap((fn) => [fn(tensor(1)), fn(tensor(2))]));
   expect(results.map(item)).toEqual(functions.flatMap((_, i) => [3 + i, 6 + i]));
+});
+
+it("draws numbers whose digits do not depend on the number of threads", async () => {
+  const [one, ...others] = await Promise.all(
+    [1, 2, 3].map(async (threads) => Array.from((await evaluate(normal(key(5), [333, 77]), { threads })).data, Number)),
+  );
+  for (const other of others) expect(other).toEqual(one);
 });
