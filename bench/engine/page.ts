@@ -1,10 +1,9 @@
 /** The report of a group as a page: one self-contained HTML file. */
 import { type ReportSection, renderSections } from "../../src/report/index.ts";
-import { digits, times } from "../table.ts";
 import { type Change, changesTable, regressionText } from "./history.ts";
 import type { Job } from "./job.ts";
-import type { EngineReport, EngineResult } from "./report.ts";
-import { rateCells, roofText, workFor } from "./roof.ts";
+import { type EngineReport, type EngineResult, timesTable } from "./report.ts";
+import { roofText } from "./roof.ts";
 
 /** Draws the page. `jobs` are the jobs that were run. */
 export const renderEngine = (report: EngineReport, jobs: readonly Job[], changes: readonly Change[]): string =>
@@ -32,7 +31,8 @@ export const renderEngine = (report: EngineReport, jobs: readonly Job[], changes
     ],
   });
 
-function jobSection(job: Job, { results, failures, rates, works }: EngineResult, report: EngineReport): ReportSection {
+function jobSection(job: Job, result: EngineResult, report: EngineReport): ReportSection {
+  const { results, failures, rates } = result;
   const nameOf = (peer: string): string => report.peers[peer]?.name ?? peer;
   return {
     title: job.id,
@@ -57,22 +57,7 @@ function jobSection(job: Job, { results, failures, rates, works }: EngineResult,
       {
         kind: "table",
         title: `Times of ${job.id}`,
-        columns: [
-          "system",
-          `ms a ${job.unit}`,
-          "range",
-          ...Object.keys(rateCells(workFor(works, ""), rates, 1)),
-          "ratio",
-          "range",
-        ],
-        rows: results.map(({ peer, entrant, label, milliseconds, ratio }) => [
-          `${nameOf(peer)}, ${label}`,
-          digits(milliseconds.median),
-          `${digits(milliseconds.low)} to ${digits(milliseconds.high)}`,
-          ...Object.values(rateCells(workFor(works, entrant), rates, milliseconds.median)),
-          times(ratio.median),
-          `${times(ratio.low)} to ${times(ratio.high)}`,
-        ]),
+        ...timesTable(job, result, nameOf),
       },
     ],
   };

@@ -69,8 +69,21 @@ const spread = (
   text: (value: number) => string,
 ): string => `${text(low)} to ${text(high)}`;
 
-function jobText(job: Job, result: EngineResult, nameOf: (peer: string) => string): string {
-  const { results, failures, reference, works, rates } = result;
+/** Times of all systems at a job, with their rates and ratios, as columns and rows of text. */
+export function timesTable(
+  job: Job,
+  { results, reference, works, rates }: EngineResult,
+  nameOf: (peer: string) => string,
+): { readonly columns: readonly string[]; readonly rows: readonly (readonly string[])[] } {
+  const columns = [
+    "system",
+    `ms a ${job.unit}`,
+    "range",
+    ...Object.keys(rateCells(workFor(works, ""), rates, 1)),
+    "ratio",
+    "range",
+    "first results off by",
+  ];
   const rows = results.map(({ peer, entrant, label, milliseconds, ratio, difference }) => [
     `${nameOf(peer)}, ${label}`,
     digits(milliseconds.median),
@@ -80,19 +93,16 @@ function jobText(job: Job, result: EngineResult, nameOf: (peer: string) => strin
     spread(ratio, times),
     peer === reference && difference === 0 ? "reference" : difference === 0 ? "0" : difference.toExponential(0),
   ]);
-  const header = [
-    "system",
-    `ms a ${job.unit}`,
-    "range",
-    ...Object.keys(rateCells(workFor(works, ""), rates, 1)),
-    "ratio",
-    "range",
-    "first results off by",
-  ];
+  return { columns, rows };
+}
+
+function jobText(job: Job, result: EngineResult, nameOf: (peer: string) => string): string {
+  const { failures, rates } = result;
+  const { columns, rows } = timesTable(job, result, nameOf);
   return [
     `### ${job.title} (${job.id})`,
     "",
-    ...(rows.length > 0 ? [table(header, rows)] : []),
+    ...(rows.length > 0 ? [table(columns, rows)] : []),
     ...(rates ? [roofText(rates)] : []),
     ...failures.map(({ peer, reason }) => `- ${nameOf(peer)}: ${reason}`),
   ].join("\n");

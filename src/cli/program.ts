@@ -81,6 +81,12 @@ function seedList(text: string): readonly number[] {
   return seeds;
 }
 
+const weightsOption = (): Option =>
+  new Option(
+    "--weights <type>",
+    "round the weights of linear maps to so few bits: quicker tokens, a little worse",
+  ).choices(["int8", "int4"]);
+
 const version = (): string =>
   (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
 
@@ -234,12 +240,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     )
     .option("--windows <n>", "score so many windows, spread evenly over the text (default: all)", count)
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
-    .addOption(
-      new Option(
-        "--weights <type>",
-        "round the weights of linear maps to so few bits: quicker tokens, a little worse",
-      ).choices(["int8", "int4"]),
-    )
+    .addOption(weightsOption())
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")
@@ -332,12 +333,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--grace <seconds>", "how long requests that have begun may take after Ctrl-C", number, 30)
     .option("--api-key <key>", "what clients must show as their API key (default: $FOURWARD_API_KEY, or nothing)")
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
-    .addOption(
-      new Option(
-        "--weights <type>",
-        "round the weights of linear maps to so few bits: quicker tokens, a little worse",
-      ).choices(["int8", "int4"]),
-    )
+    .addOption(weightsOption())
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .action(async (model: string, options: ServeFlags) => (await import("./serve.ts")).serveModel(model, options));
@@ -361,12 +357,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     )
     .option("--rows <n>", "texts that are computed together, where there are several", count, 8)
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
-    .addOption(
-      new Option(
-        "--weights <type>",
-        "round the weights of linear maps to so few bits: quicker tokens, a little worse",
-      ).choices(["int8", "int4"]),
-    )
+    .addOption(weightsOption())
     .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")

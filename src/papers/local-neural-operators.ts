@@ -357,7 +357,7 @@ export default paper({
       where: "the layers serve any grid; our bound",
     },
     isotropic: {
-      what: "difference under a rotation about a tilted axis of a new isotropic integral layer on the sphere",
+      what: "difference under a rotation about a tilted axis of a new isotropic integral layer on the sphere, 4 cells wide",
       figure: 1,
       unit: "%",
       direction: "atMost",

@@ -4,9 +4,9 @@ import type { BarPlot, Figure, Flame, LinePlot, PictureGrid, Table } from "./fig
 import { drawFlame } from "./flame.ts";
 import { escapeHtml, formatNumber } from "./format.ts";
 import type { Machine } from "./machine.ts";
+import { MAP_STOPS, mapColor } from "./map-colors.ts";
 import { drawBars, drawLines, type Palette, seriesOf } from "./plot.ts";
 import { encodePng, type PngPalette } from "./png.ts";
-import { MAP } from "./sphere-map.ts";
 
 /** A page that needs no script and loads nothing; `main` is its content as HTML. */
 export const htmlDocument = ({
@@ -135,27 +135,10 @@ function pictures({ width, height, rows, colors = "grey", columns: heads, scales
     .join("\n")}</div>${legend}`;
 }
 
-/** From the least value of a map over 0 to the greatest, in red, green and blue: told apart in grey by the lines of the map. */
-const MAP_STOPS = [
-  [33, 82, 152],
-  [103, 160, 208],
-  [246, 246, 244],
-  [231, 139, 96],
-  [165, 32, 38],
-] as const;
-
-/** The colours of a `map`: transparent, grey for lines, then the stops with what lies between them. */
+/** The colours of a `map`, of which one is transparent. */
 function mapPalette(): PngPalette {
   const colors = new Uint8Array(768);
-  colors.set([128, 128, 128], 3 * MAP.line);
-  for (let i = MAP.first; i < 256; i++) {
-    const at = ((i - MAP.first) / (255 - MAP.first)) * (MAP_STOPS.length - 1);
-    const from = Math.min(Math.floor(at), MAP_STOPS.length - 2);
-    for (let c = 0; c < 3; c++) {
-      const [a, b] = [MAP_STOPS[from]?.[c] as number, MAP_STOPS[from + 1]?.[c] as number];
-      colors[3 * i + c] = Math.round(a + (at - from) * (b - a));
-    }
-  }
+  for (let i = 0; i < 256; i++) colors.set(mapColor(i).slice(0, 3), 3 * i);
   return { colors, opacity: Uint8Array.of(0) };
 }
 

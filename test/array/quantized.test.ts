@@ -43,6 +43,8 @@ test.for([8, 4] as const)("a few rows with stored weights of %i bits are off by 
   expect(found.shape).toEqual([2, 3, 70]);
   const off = largest(values(found).map((v, i) => v - (exact[i] as number)));
   expect(off).toBeLessThan(0.02 * largest(exact));
+  // Another operator than the exact one: in Node it rounds the other operand too, in browsers it does not.
+  if (!("document" in globalThis)) expect(off).toBeGreaterThan(1e-5);
 });
 
 test("frozen arguments are part of the program: other values, another program", async () => {
