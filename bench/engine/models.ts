@@ -6,7 +6,7 @@ import {
   evaluate,
   gelu,
   layerNormalize,
-  less,
+  lessEqual,
   matmul,
   maxPool,
   mul,
@@ -20,7 +20,6 @@ import {
   tensor,
   transpose,
   valueAndGrad,
-  where,
 } from "../../src/array/index.ts";
 import { neuralOperator } from "../../src/models/index.ts";
 import { adamW, crossEntropy, meanSquaredError } from "../../src/train/index.ts";
@@ -63,12 +62,12 @@ const models: Readonly<Record<string, (sizes: Sizes) => Model>> = {
     const norm = (p: Params, name: string, x: Tensor): Tensor =>
       layerNormalize(x, get(p, `${name}.scale`), get(p, `${name}.bias`));
     const attention = (p: Params, i: number, x: Tensor): Tensor => {
-      const later = less(reshape(arange(time), [time, 1]), arange(time));
+      const seen = lessEqual(arange(time), reshape(arange(time), [time, 1]));
       const [q, k, v] = split(linear(p, `${i}.qkv`, x), { axis: -1, sizes: [width, width, width] }).map((h) =>
         transpose(reshape(h, [batch, time, heads, width / heads]), [0, 2, 1, 3]),
       ) as [Tensor, Tensor, Tensor];
       const scores = mul(matmul(q, k, { transposeB: true }), 1 / Math.sqrt(width / heads));
-      const mixed = matmul(softmax(add(scores, where(later, -1e9, 0))), v);
+      const mixed = matmul(softmax(scores, { mask: seen }), v);
       return linear(p, `${i}.out`, reshape(transpose(mixed, [0, 2, 1, 3]), [batch, time, width]));
     };
     return (p, { x, y }) => {

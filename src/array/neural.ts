@@ -4,27 +4,64 @@ import { reshape } from "./layout.ts";
 import { checkFloat, floatType } from "./operands.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { mean, sum } from "./reduce.ts";
-import { normalizeAxis, showShape } from "./shape.ts";
+import { broadcastShapes, normalizeAxis, sameShape, showShape } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
 
 interface AxisParams {
   readonly axis: number;
 }
 
+const softmaxGradient = (dy: Tensor, output: Tensor, axis: number): Tensor =>
+  mul(output, sub(dy, sum(mul(dy, output), { axis, keepDims: true })));
+
 const softmaxPrimitive = primitive<[x: Tensor], AxisParams>("softmax", {
   shape: ([x]) => floatType("softmax", x),
-  gradient: (dy, { output, params: { axis } }) => [
-    mul(output, sub(dy, sum(mul(dy, output), { axis, keepDims: true }))),
-  ],
+  gradient: (dy, { output, params: { axis } }) => [softmaxGradient(dy, output, axis)],
   onnx: (graph, [x], { axis }) => graph.node("Softmax", [x], { axis }),
 });
 
+/** Below the largest element by more than this, an element is raised to it: to none that counts in a sum. */
+const REACH = { float16: 40, float32: 40, float64: 700 } as const;
+
+const maskedSoftmaxPrimitive = primitive<[x: Tensor, mask: Tensor], AxisParams>("maskedSoftmax", {
+  shape: ([x, mask]) => {
+    if (mask.dtype !== "bool") throw new TypeError(`softmax: expected a bool mask, got ${mask.dtype}`);
+    if (!sameShape(broadcastShapes("softmax", x.shape, mask.shape), x.shape))
+      throw new RangeError(
+        `softmax: expected a mask that broadcasts to x ${showShape(x.shape)}, got ${showShape(mask.shape)}`,
+      );
+    return floatType("softmax", x);
+  },
+  gradient: (dy, { output, params: { axis } }) => [softmaxGradient(dy, output, axis), null],
+  // Exponentials too small for a normal number take the processor ten times as long as others, and each masked element
+  // would have one. So these are raised to what is small but normal, and their weights set to zero afterwards.
+  onnx: (graph, [x, mask], { axis }, { inputs }) => {
+    const dtype = (inputs[0] as Tensor).dtype as keyof typeof REACH;
+    const hidden = graph.scalar(dtype === "float16" ? -3e4 : -1e30, dtype);
+    const bias = graph.node("Where", [mask, graph.scalar(0, dtype), hidden]);
+    const scores = graph.node("Add", [x, bias]);
+    const top = graph.node("ReduceMax", [scores, graph.int64s([axis])], { keepdims: 1 });
+    const least = graph.node("Sub", [top, graph.scalar(REACH[dtype], dtype)]);
+    const weights = graph.node("Softmax", [graph.node("Max", [scores, least])], { axis });
+    return graph.node("Mul", [weights, graph.cast(mask, dtype)]);
+  },
+});
+
+export interface SoftmaxOptions {
+  /** The last by default. */
+  readonly axis?: number;
+  /** A bool tensor that broadcasts to x: false where an element does not count and gets weight 0; all count by default. */
+  readonly mask?: Tensor;
+}
+
 /**
- * `e^x / Σ e^x` along an axis (the last by default). A row of nothing but -infinity gives NaN: mask with a large
- * negative number.
+ * `e^x / Σ e^x` along an axis. A row of nothing but -infinity gives NaN, one that is masked throughout gives zeros;
+ * a mask takes less time than large negative numbers in its place.
  */
-export const softmax = (x: Tensor, { axis = -1 }: { readonly axis?: number } = {}): Tensor =>
-  softmaxPrimitive(x, { axis: normalizeAxis("softmax", axis, x.rank) });
+export const softmax = (x: Tensor, { axis = -1, mask }: SoftmaxOptions = {}): Tensor => {
+  const params = { axis: normalizeAxis("softmax", axis, x.rank) };
+  return mask ? maskedSoftmaxPrimitive(x, mask, params) : softmaxPrimitive(x, params);
+};
 
 const logSoftmaxPrimitive = primitive<[x: Tensor], AxisParams>("logSoftmax", {
   shape: ([x]) => floatType("logSoftmax", x),

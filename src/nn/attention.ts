@@ -8,11 +8,10 @@ import {
   div,
   expandDims,
   full,
-  less,
+  lessEqual,
   matmul,
   maximum,
   mul,
-  not,
   relu,
   reshape,
   softmax,
@@ -53,9 +52,6 @@ export interface AttendOptions {
   /** Training or not, and the key of dropout. */
   readonly mode?: Mode | undefined;
 }
-
-/** Low enough that its exponential is zero beside any score; -infinity would make NaN where all keys are masked. */
-const MASKED = -1e9;
 
 /**
  * Scaled dot-product attention: `softmax(q·kᵀ/√width)·v` for each head.
@@ -107,16 +103,18 @@ function attendTo(
   return reshape(mixed.reduce(add), [...outer, heads, time, (mixed[0] as Tensor).shape.at(-1) as number]);
 }
 
-/** Keys that lie after a query: bool `[time, keys]`, where the last query sees all. */
-const laterKeys = (time: number, keys: number): Tensor =>
-  less(reshape(arange({ start: keys - time, stop: keys }), [time, 1]), arange(keys));
+/** Which keys each query sees, bool and broadcast to `[..., heads, time, keys]`: no later ones, where the last query sees all. */
+function seenKeys(time: number, keys: number, causal: boolean, mask: Tensor | undefined): Tensor | undefined {
+  if (!causal || time === 1) return mask;
+  const queries = reshape(arange({ start: keys - time, stop: keys }), [time, 1]);
+  const past = lessEqual(arange(keys), queries);
+  return mask ? and(mask, past) : past;
+}
 
 function softmaxWeights(scores: Tensor, causal: boolean, mask: Tensor | undefined): Tensor {
   const [time, keys] = scores.shape.slice(-2) as [number, number];
-  let visible = scores;
-  if (causal && time > 1) visible = add(visible, cast(where(laterKeys(time, keys), MASKED, 0), scores.dtype));
-  if (mask) visible = where(mask, visible, MASKED);
-  return softmax(visible);
+  const visible = seenKeys(time, keys, causal, mask);
+  return softmax(scores, visible ? { mask: visible } : {});
 }
 
 /** Weights of keys by themselves: a query may give weight to none. */
@@ -127,18 +125,12 @@ function reluWeights(
   mask: Tensor | undefined,
 ): Tensor {
   const [time, keys] = scores.shape.slice(-2) as [number, number];
-  let weights = relu(scores);
-  let seen = full([time, 1], keys, scores.dtype);
-  if (causal && time > 1) {
-    weights = where(laterKeys(time, keys), 0, weights);
-    seen = cast(reshape(arange({ start: keys - time + 1, stop: keys + 1 }), [time, 1]), scores.dtype);
-  }
-  if (mask) {
-    weights = where(mask, weights, 0);
-    const both = causal && time > 1 ? and(mask, not(laterKeys(time, keys))) : mask;
-    seen = maximum(sum(cast(both, scores.dtype), { axis: -1, keepDims: true }), 1);
-  }
+  const visible = seenKeys(time, keys, causal, mask);
+  const weights = visible ? where(visible, relu(scores), 0) : relu(scores);
   if (kind === "reluSum") return weights;
+  let seen = full([time, 1], keys, scores.dtype);
+  if (mask) seen = maximum(sum(cast(visible as Tensor, scores.dtype), { axis: -1, keepDims: true }), 1);
+  else if (visible) seen = cast(reshape(arange({ start: keys - time + 1, stop: keys + 1 }), [time, 1]), scores.dtype);
   return div(weights, kind === "reluMean" ? seen : sqrt(mul(seen, 0.5)));
 }
 

@@ -417,6 +417,13 @@ export const rules: Readonly<Record<string, Rule>> = {
   },
   matmul: one(([a, b], params: never, node) => matmul(a as Value, b as Value, params, at(node.outputs, 0).shape)),
   softmax: one(([x], { axis }: { axis: number }) => mapRows(x as Value, axis, softmax)),
+  maskedSoftmax: one(([x, mask], { axis }: { axis: number }) => {
+    const { shape } = x as Value;
+    const scores = make(shape, (index) =>
+      read(mask as Value, index) ? read(x as Value, index) : Number.NEGATIVE_INFINITY,
+    );
+    return mapRows(scores, axis, (row) => (row.every((v) => v < -1e300) ? row.map(() => 0) : softmax(row)));
+  }),
   logSoftmax: one(([x], { axis }: { axis: number }) =>
     mapRows(x as Value, axis, (row) => {
       const top = Math.max(...row);

@@ -402,6 +402,19 @@ const table: Readonly<Record<string, Row>> = {
     shapes: [[0], [0, 2], [3, 0]],
   },
   softmax: plain((x, seed) => f.softmax(x, { axis: axisOf(seed, x) }), { dtypes: FLOATS, arbitrary: solidShape }),
+  maskedSoftmax: {
+    make: (seed, shape, dtype) => ({
+      apply: (x, mask) => f.softmax(x, { axis: axisOf(seed, x), mask }),
+      inputs: [
+        drawn(seed, shape, dtype),
+        // Of three elements one is hidden, so that some rows have none left.
+        drawn(seed + 1, narrowed(seed, shape), "bool", (u) => Number(u > -1 / 3)),
+      ],
+    }),
+    order: 2,
+    dtypes: FLOATS,
+    arbitrary: solidShape,
+  },
   logSoftmax: plain((x, seed) => f.logSoftmax(x, { axis: axisOf(seed, x) }), { dtypes: FLOATS, arbitrary: solidShape }),
   layerNormalize: {
     make: (seed, shape, dtype) => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compile, evaluate, key, mapTree, mul, square, sum, type Tensor, tensor } from "../../src/array/index.ts";
+import { compile, evaluate, key, mapTree, mul, reshape, square, sum, type Tensor, tensor } from "../../src/array/index.ts";
 import { attend, multiHeadAttention } from "../../src/nn/index.ts";
 import { distance, gradientError, type Matrix, numbers, parameterCount, softmaxRow } from "./reference.ts";
 
@@ -57,6 +57,17 @@ describe("attend", () => {
     const values = tensor([[[1], [2], [3], [6]]]);
     const y = await evaluate(attend(same, same, values, { causal: true }));
     expect(distance(y.data, [1, 1.5, 2, 3])).toBeLessThan(1e-6);
+  });
+
+  it("gives keys that are not seen no weight at all, whatever their scores", async () => {
+    const far = (sign: number) => mul(q.tensor, tensor(sign * 1e6));
+    const seen = tensor([true, false, true, true, false, true]);
+    // Values of hidden keys are so large that the least weight would show.
+    const values = mul(v.tensor, reshape(tensor(Float32Array.of(1, 1e30, 1, 1, 1e30, 1)), [6, 1]));
+    for (const sign of [1, -1]) {
+      const y = await evaluate(attend(far(sign), k.tensor, values, { mask: seen }));
+      expect(Math.max(...Array.from(y.data, (x) => Math.abs(Number(x))))).toBeLessThan(4);
+    }
   });
 
   it("stays finite where all keys are masked", async () => {

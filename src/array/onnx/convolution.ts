@@ -102,9 +102,11 @@ export function inputGradientNodes(
   const { stride, dilation, before, after, groups, shape } = params;
   const kernel = spatial(wType.shape);
   const channels = shape[1] as number;
-  const plain = stride.every((s) => s === 1) && groups === 1 && kernel.some((k) => k > 1) && channels >= 32;
+  // Copying what each tap sees takes most of the time: of the output's channels here, of the input's in the runtime's
+  // transposed convolution, which also adds it up again, so that this is up to four times as fast.
+  const fewer = channels >= 32 || (dyType.shape[1] as number) <= 2 * channels;
+  const plain = stride.every((s) => s === 1) && groups === 1 && kernel.some((k) => k > 1) && fewer;
   if (plain) {
-    // With many channels a convolution by the turned kernel is 1.3 times as fast as the runtime's transposed one.
     const axes = kernel.map((_, i) => i + 2);
     const each = (value: number) => graph.int64s(axes.map(() => value));
     const turned = graph.node("Slice", [w, each(-1), each(-(2 ** 31)), graph.int64s(axes), each(-1)]);
