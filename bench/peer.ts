@@ -22,6 +22,8 @@ export interface PeerFacts {
   readonly threads: number;
   /** Shared libraries that do its matrix products, where it can tell. */
   readonly blas?: readonly string[];
+  /** The processor that their kernels were made for, where they can tell. */
+  readonly kernels?: string;
   readonly notes?: readonly string[];
 }
 

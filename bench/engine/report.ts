@@ -51,8 +51,12 @@ export function reportText(report: EngineReport, jobs: readonly Job[]): string {
 }
 
 function heading({ date, machine, threads, rounds, peers, skipped }: EngineReport): string {
-  const facts = Object.values(peers).map(({ name, version, threads, blas, notes = [] }) => {
-    const parts = [`${threads} ${threads === 1 ? "thread" : "threads"}`, ...(blas ? [blasText(blas)] : []), ...notes];
+  const facts = Object.values(peers).map(({ name, version, threads, blas, kernels, notes = [] }) => {
+    const parts = [
+      `${threads} ${threads === 1 ? "thread" : "threads"}`,
+      ...(blas ? [blasText(blas, kernels)] : []),
+      ...notes,
+    ];
     return `- ${name} ${version}: ${parts.join("; ")}`;
   });
   return [

@@ -1,4 +1,5 @@
 """PyTorch's side: eager training steps. Speaks lines of JSON on standard input and output, as serve.ts does."""
+import ctypes
 import itertools
 import json
 import math
@@ -361,16 +362,24 @@ def call(job, parameters, batches, x):
 
 
 def linear_algebra():
+    """Libraries that do the matrix products, and the processor that OpenBLAS takes kernels for."""
     torch.ones(64, 64) @ torch.ones(64, 64)
     with open("/proc/self/maps") as maps:
         names = {line.split()[-1] for line in maps if ".so" in line}
-    return sorted(n for n in names if any(part in os.path.basename(n) for part in ("blas", "mkl", "blis")))
+    libraries = sorted(n for n in names if any(part in os.path.basename(n) for part in ("blas", "mkl", "blis")))
+    facts = {"blas": libraries}
+    for path in libraries:
+        core = getattr(ctypes.CDLL(path), "openblas_get_corename", None)
+        if core:
+            core.restype = ctypes.c_char_p
+            facts["kernels"] = core().decode()
+    return facts
 
 
 def answer(request, state):
     if request["op"] == "describe":
-        blas = linear_algebra() if os.path.exists("/proc/self/maps") else []
-        return {"name": "PyTorch", "version": torch.__version__, "threads": torch.get_num_threads(), "blas": blas}
+        facts = linear_algebra() if os.path.exists("/proc/self/maps") else {"blas": []}
+        return {"name": "PyTorch", "version": torch.__version__, "threads": torch.get_num_threads(), **facts}
     if request["op"] == "setup":
         state.clear()
         entrants = []
