@@ -107,7 +107,7 @@ export function trainingJobs(scale: Scale): readonly Job[] {
       ],
       stepsInGraph: isTiny ? 4 : 20,
     },
-    gpt("gpt", gptSizes, 1),
+    gpt("gpt", gptSizes, isTiny ? 1 : 4),
     {
       id: "small-mlp",
       title: "Small MLP 2-32-10, ReLU, batch 64, cross-entropy, AdamW",

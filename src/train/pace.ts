@@ -2,6 +2,8 @@
 
 /** A run should last about this long: short enough to react to Ctrl-C, long enough that its boundary costs little. */
 const TARGET_SECONDS = 0.3;
+/** Slow steps share a run of up to so many and so long, if there are enough of them to make up for another graph. */
+const SLOW = { steps: 4, seconds: 1.25, left: 64 } as const;
 /** Stacked batches of one run should not be larger than this. */
 const BATCH_BYTES = 64 * 2 ** 20;
 const MOST_STEPS = 8192;
@@ -65,10 +67,12 @@ export class Pace {
 
   #chosen(secondsPerStep: number, bytesPerStep: number, step: number): number {
     const { stops, steps } = this.#options;
-    const limits = [TARGET_SECONDS / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), MOST_STEPS];
-    const fitting = Math.floor(Math.min(...limits));
-    // A few slow steps gain little from sharing a run, less than another graph costs in memory and compilation.
-    if (fitting < 4) return 1;
+    const within = (seconds: number, most: number): number =>
+      Math.floor(Math.min(seconds / secondsPerStep, BATCH_BYTES / Math.max(1, bytesPerStep), most));
+    let fitting = within(TARGET_SECONDS, MOST_STEPS);
+    // What leaves the runtime is copied, all parameters and moments: a twentieth of such a step.
+    if (fitting < SLOW.steps) fitting = steps - step < SLOW.left ? 1 : within(SLOW.seconds, SLOW.steps);
+    if (fitting < 2) return 1;
     return dividing(stops.length === 0 ? steps - step : stops.reduce(greatestCommonDivisor, steps), fitting);
   }
 }

@@ -28,6 +28,16 @@ describe("Pace", () => {
     expect(lengths({ stepsPerRun: undefined, stops: [], steps: 34 }, 1e-5, 2 ** 22)).toEqual([1, 1, 16, 16]);
   });
 
+  it("lets slow steps share runs of at most four and 1.25 s, if many are left", () => {
+    const lengthOf = (seconds: number, steps: number) =>
+      Math.max(...lengths({ stepsPerRun: undefined, stops: [], steps }, seconds));
+    expect(lengthOf(0.3, 402)).toBe(4);
+    expect(lengthOf(0.5, 402)).toBe(2);
+    expect(lengthOf(0.7, 402)).toBe(1);
+    expect(lengthOf(0.3, 60)).toBe(1);
+    expect(Math.max(...lengths({ stepsPerRun: undefined, stops: [], steps: 402 }, 0.3, 2 ** 25))).toBe(2);
+  });
+
   it("never crosses a stop, and prefers lengths that divide the distance of stops", () => {
     const found = lengths({ stepsPerRun: undefined, stops: [120, 80], steps: 240 }, 0.006);
     expect(found.slice(0, 3)).toEqual([1, 1, 40]);
