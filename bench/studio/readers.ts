@@ -1,9 +1,10 @@
 /** The studio under many readers at once. */
-import { spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import autocannon from "autocannon";
 import { table } from "../table.ts";
 
@@ -15,8 +16,11 @@ export interface ReadersBenchOptions {
   readonly log: (line: string) => void;
 }
 
-export interface ReadersFigures {
+export interface ReadersFigures extends Measured {
   readonly path: string;
+}
+
+interface Measured {
   readonly requestsPerSecond: number;
   /** Milliseconds: the median, what 99 of 100 stay below, and the longest. */
   readonly p50: number;
@@ -32,28 +36,53 @@ export async function runReaders({ readers, seconds, paths, log }: ReadersBenchO
   const folder = mkdtempSync(join(tmpdir(), "fourward-readers-"));
   const server = await start(folder);
   try {
+    const measure = hasWrk() ? byWrk : byAutocannon;
+    log(
+      `the readers are ${measure === byWrk ? "wrk's" : "autocannon's, which takes as long as the server: wrk would take less"}`,
+    );
     const figures: ReadersFigures[] = [];
     for (const path of paths) {
       // Where nobody has asked before, the answer is computed: that is another figure.
       await fetch(server.url + path);
       log(`${path}: ${readers} readers for ${seconds} s`);
-      const result = await autocannon({
-        ...{ url: server.url + path, connections: readers, duration: seconds, timeout: 30 },
-        headers: { "accept-encoding": "gzip, deflate, br" },
-      });
-      figures.push({
-        path,
-        requestsPerSecond: result.requests.average,
-        ...{ p50: result.latency.p50, p99: result.latency.p99, longest: result.latency.max },
-        failed: result.errors + result.timeouts + result.non2xx,
-        megabytesPerSecond: result.throughput.average / 1e6,
-      });
+      figures.push({ path, ...(await measure(server.url + path, readers, seconds)) });
     }
     return figures;
   } finally {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const HEADERS = { "accept-encoding": "gzip, deflate, br" };
+
+const hasWrk = (): boolean => spawnSync("wrk", ["--version"]).error === undefined;
+
+async function byWrk(url: string, readers: number, seconds: number): Promise<Measured> {
+  const script = fileURLToPath(new URL("wrk.lua", import.meta.url));
+  const headers = Object.entries(HEADERS).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+  const options = ["-t", "1", "-c", String(readers), "-d", `${seconds}s`, "--timeout", "30s", "-s", script];
+  const { stdout } = await promisify(execFile)("wrk", [...options, ...headers, url]);
+  const found = JSON.parse(stdout.trim().split("\n").at(-1) as string) as Record<string, number>;
+  const { requests = 0, microseconds = 0, bytes = 0, p50 = 0, p99 = 0, longest = 0, failed = 0 } = found;
+  return {
+    requestsPerSecond: requests / (microseconds / 1e6),
+    ...{ p50: p50 / 1000, p99: p99 / 1000, longest: longest / 1000, failed },
+    megabytesPerSecond: bytes / microseconds,
+  };
+}
+
+async function byAutocannon(url: string, readers: number, seconds: number): Promise<Measured> {
+  const result = await autocannon({
+    ...{ url, connections: readers, duration: seconds, timeout: 30 },
+    headers: HEADERS,
+  });
+  return {
+    requestsPerSecond: result.requests.average,
+    ...{ p50: result.latency.p50, p99: result.latency.p99, longest: result.latency.max },
+    failed: result.errors + result.timeouts + result.non2xx,
+    megabytesPerSecond: result.throughput.average / 1e6,
+  };
 }
 
 async function start(folder: string): Promise<{ readonly url: string; stop(): Promise<void> }> {

@@ -1,6 +1,7 @@
 /** Listening for requests, and stopping without losing any. */
 import type { Server } from "node:http";
-import { type HttpBindings, serve } from "@hono/node-server";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 
 export interface ListenOptions {
   readonly fetch: (request: Request, env: HttpBindings) => Response | Promise<Response>;
@@ -22,6 +23,9 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** Connections that may wait to be taken: of more, a client's first packet is lost, and it tries again after a second. */
+const BACKLOG = 4096;
+
 /** Clients that have been ended get this long to read what is on its way. */
 const FLUSH_MS = 1000;
 
@@ -35,21 +39,21 @@ export function listen({
   headerSeconds = requestSeconds,
 }: ListenOptions): Promise<Listening> {
   return new Promise((done, fail) => {
-    const server = serve(
-      {
-        ...{ fetch: fetch as never, port, hostname: host },
-        serverOptions: {
-          headersTimeout: 1000 * headerSeconds,
-          requestTimeout: 1000 * requestSeconds,
-          connectionsCheckingInterval: Math.min(5000, 250 * headerSeconds),
-        },
+    const server = createAdaptorServer({
+      ...{ fetch: fetch as never, hostname: host },
+      serverOptions: {
+        headersTimeout: 1000 * headerSeconds,
+        requestTimeout: 1000 * requestSeconds,
+        connectionsCheckingInterval: Math.min(5000, 250 * headerSeconds),
       },
-      (info) => done({ server, port: info.port, close: () => close(server) }),
-    ) as Server;
+    }) as Server;
     server.on("error", (error: NodeJS.ErrnoException) =>
       fail(
         error.code === "EADDRINUSE" ? new Error(`${what}: port ${port} is taken; choose another with --port`) : error,
       ),
+    );
+    server.listen({ host, port, backlog: BACKLOG }, () =>
+      done({ server, port: (server.address() as AddressInfo).port, close: () => close(server) }),
     );
   });
 }

@@ -12,6 +12,7 @@ import type { QueueLimits } from "./runs/queue.ts";
 import { type Runner, startRunner } from "./runs/runner.ts";
 import { loadSite } from "./site.ts";
 import type { Studio } from "./studio.ts";
+import { takeTurns } from "./turns.ts";
 import { isLoopbackHost } from "./visitor.ts";
 
 export interface StudioOptions {
@@ -124,6 +125,7 @@ export async function startStudio(options: StudioOptions): Promise<RunningStudio
   server.maxConnections = MOST_CONNECTIONS;
   server.setTimeout(SILENT_MS);
   fastPath(server, studio, hosts);
+  takeTurns(server);
   return {
     ...{ port, runner, hasPages: client !== null },
     url: `http://${hostInUrl(host === "0.0.0.0" || host === "::" ? "localhost" : host)}:${port}`,
