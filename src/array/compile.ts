@@ -6,7 +6,14 @@ import { nodesOf, printGraph } from "./graph.ts";
 import { OnnxBuilder } from "./onnx/builder.ts";
 import { encodeModel } from "./onnx/proto.ts";
 import { type Profile, Recorder, recorder } from "./profile.ts";
-import { checkDevice, type Device, type Session, type SessionOptions, type Value } from "./runtime/runtime.ts";
+import {
+  checkDevice,
+  type Device,
+  hasOwnMemory,
+  type Session,
+  type SessionOptions,
+  type Value,
+} from "./runtime/runtime.ts";
 import { showShape } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import {
@@ -33,7 +40,8 @@ export interface CompileOptions {
   /**
    * Dotted paths of parts of the result that stay in the device's memory, "" for all of it: a state that the next call
    * takes need not travel. Their `data` cannot be read; `await evaluate(x)` copies them, `dispose` frees them. Where the
-   * device's memory is the host's, as on a CPU, nothing is different.
+   * device's memory is the host's, as on a CPU, nothing is different; tensors of float64, which no such device holds,
+   * come to the host.
    */
   readonly resident?: readonly string[];
   /** Measure where the time of runs goes, for `Compiled.profile`. False by default; `profiled` measures everything. */
@@ -119,6 +127,9 @@ interface Model {
   readonly double: boolean;
   /** Outputs that stay on the device. */
   readonly resident: readonly string[];
+  /** Operators that the CPU computes on every device, and on those without float16. */
+  readonly onHost: readonly string[];
+  readonly halves: readonly string[];
   /** The traced node that each operator comes from. */
   readonly origins: ReadonlyMap<string, Node<never>>;
 }
@@ -128,9 +139,9 @@ function lower(
   graph: Graph,
   inputNames: readonly string[],
   outputNames: readonly string[],
-  resident: readonly string[] = [],
+  { resident = [], unrolled = false }: { readonly resident?: readonly string[]; readonly unrolled?: boolean } = {},
 ): Model {
-  const builder = new OnnxBuilder();
+  const builder = new OnnxBuilder({ unrolled });
   const used = new Set([...nodesOf(graph.outputs).flatMap((node) => node.inputs), ...graph.outputs]);
   const inputs = graph.inputs.map((x, i) => (used.has(x) ? (inputNames[i] ?? `captured.${i}`) : ""));
   const results = builder.emit(graph, inputs);
@@ -143,6 +154,7 @@ function lower(
     outputs: outputNames,
     double,
     resident,
+    ...builder.hostNodes(),
     origins: builder.origins(),
   };
 }
@@ -159,6 +171,13 @@ function sessionOptions(options: CompileOptions): SessionOptions {
   const threads = options.threads ?? defaults.threads;
   return { device, ...(threads === undefined ? {} : { threads }) };
 }
+
+/**
+ * Whether graphs run on a device with memory of its own. There `resident` saves transfers, and `scan` is written out
+ * step by step where that is short enough, since the runtime keeps what a loop carries in the host's memory.
+ */
+export const ownsMemory = (options: Pick<CompileOptions, "device">): boolean =>
+  hasOwnMemory(checkDevice(options.device ?? defaults.device));
 
 async function sessionFor(model: Model, options: CompileOptions, recorder?: Recorder): Promise<Session> {
   const wanted = sessionOptions(options);
@@ -177,11 +196,18 @@ async function sessionFor(model: Model, options: CompileOptions, recorder?: Reco
 }
 
 function load(
-  { bytes, double, resident, origins }: Model,
+  { bytes, double, resident, onHost, halves, origins }: Model,
   options: SessionOptions,
   recorder?: Recorder,
 ): Promise<Session> {
-  const session = runtime.load(bytes, { ...options, double, resident, profile: recorder !== undefined });
+  const session = runtime.load(bytes, {
+    ...options,
+    double,
+    resident,
+    onHost,
+    halves,
+    profile: recorder !== undefined,
+  });
   recorder?.add(session, origins);
   return session;
 }
@@ -223,8 +249,9 @@ interface Ready<R> {
 function prepare<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
   args: Flat<A>,
-  resident: readonly string[] = [],
+  options: Pick<CompileOptions, "device" | "resident"> = {},
 ): Ready<R> {
+  const { resident = [] } = options;
   const open = openPlaces(args.leaves);
   const names = open.map((i) => args.paths[i] as string);
   const program = trace(
@@ -240,14 +267,19 @@ function prepare<A extends readonly unknown[], R>(
   );
   const { paths } = program.result;
   const outputNames = paths.map(outputName);
-  const stays = paths.filter((path) => resident.some((part) => part === "" || `${path}.`.startsWith(`${part}.`)));
+  // No device that a page or Node reaches holds float64.
+  const stays = paths.filter(
+    (path, i) =>
+      program.result.leaves[i]?.dtype !== "float64" &&
+      resident.some((part) => part === "" || `${path}.`.startsWith(`${part}.`)),
+  );
   return {
     program,
     model: lower(
       program.graph,
       names.map((name) => `input.${name}`),
       outputNames,
-      stays.map(outputName),
+      { resident: stays.map(outputName), unrolled: ownsMemory(options) },
     ),
   };
 }
@@ -303,12 +335,11 @@ export function compile<A extends readonly unknown[], R>(
     if (flat.leaves.some((x) => !isConcrete(x))) flat = flatten(await evaluate(args, options));
     const measuring = own ?? recorder();
     // What was traced while nobody measured does not know which lines it came from.
-    const key = `${signature(flat)}${measuring ? ` ${measuring.name}` : ""}`;
+    const place = ownsMemory(options) ? "device" : "host";
+    const key = `${signature(flat)} ${place}${measuring ? ` ${measuring.name}` : ""}`;
     let entry = ready.get(key);
     if (!entry) {
-      entry = measuring
-        ? measuring.tracing(() => prepare(fn, flat, options.resident))
-        : prepare(fn, flat, options.resident);
+      entry = measuring ? measuring.tracing(() => prepare(fn, flat, options)) : prepare(fn, flat, options);
       ready.set(key, entry);
     }
     return run(await sessionFor(entry.model, options, measuring), entry, flat.leaves);
@@ -343,7 +374,7 @@ export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promis
   const pending = flat.leaves.flatMap((x, i) => (isConcrete(x) ? [] : [i]));
   if (pending.length === 0) return flat.leaves.every((x, i) => x === onHost[i]) ? tree : flat.rebuild(onHost);
   const none = flatten<[]>([]);
-  const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none);
+  const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none, options);
   // What depends on nothing, such as new parameters, has the same digits whatever the number of threads.
   const alone = ready.program.captured.length === 0;
   // Such a graph is hardly ever met again, so its session is not kept.

@@ -45,13 +45,17 @@ const forward: Primitive<[x: Tensor, w: Tensor], Spatial> = primitive("conv", {
     const types = node.inputs as [Tensor, Tensor];
     const { shape, dtype } = node.outputs[0] as Tensor;
     if (dtype === "float64") return float64Convolution(graph, x, w, types, shape, node.params);
-    return graph.node("Conv", [x, w], {
+    const kernel = spatial(types[1].shape);
+    const name = graph.node("Conv", [x, w], {
       strides: stride,
       dilations: dilation,
       pads: [...before, ...after],
       group: groups,
-      kernel_shape: spatial(types[1].shape),
+      kernel_shape: kernel,
     });
+    // WebGPU's has no groups over three axes.
+    if (kernel.length > 2 && groups > 1) graph.keepOnHost(name);
+    return name;
   },
 });
 

@@ -26,6 +26,7 @@ export {
   dispose,
   evaluate,
   type OnnxOptions,
+  ownsMemory,
   releaseSessions,
   setDefaults,
   toOnnx,

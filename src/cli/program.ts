@@ -124,6 +124,11 @@ const oneSentence = (text: string): string =>
     .replace(/\s*\n\s*/g, " ")
     .replace(/\.$/, "")}; fourward --help shows what there is`;
 
+const deviceOption = (): Option =>
+  new Option("--device <device>", "where graphs run; webgpu takes a GPU by Vulkan, Metal or Direct3D 12")
+    .choices(devices)
+    .default("cpu");
+
 /** What helps of verbs say beyond their options; loaded only when it is asked for. */
 interface HelpTexts {
   readonly convert: string;
@@ -179,7 +184,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     )
     .addOption(new Option("--seed <n>", "run with this one seed").argParser(seed).conflicts("seeds"))
     .option("--seeds <list>", "run with these seeds, e.g. 0,1,2 (default: as many as the study says)", seedList)
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--out <folder>", "where reports go", "reports")
     .option("--fresh", "do not continue an interrupted run")
@@ -215,7 +220,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--batch <n>", "sequences in a step (default: 16)", count)
     .option("--rate <x>", "highest learning rate (default: 0.002)", number)
     .addOption(new Option("--seed <n>", "seed of weights, batches and dropout (default: 0)").argParser(seed))
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--fresh", "begin anew even if the folder holds a run")
     .option("--profile", "measure where the time of graphs goes: tables and a flame view in the model's folder")
@@ -241,7 +246,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--windows <n>", "score so many windows, spread evenly over the text (default: all)", count)
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
     .addOption(weightsOption())
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")
     .option("--json", "print JSON")
@@ -263,7 +268,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--tokens <n>", "tokens at most, spread evenly over the text", count, 65_536)
     .option("--set <probe.name=value...>", "options of a probe, e.g. neurons.threshold=0.1")
     .option("--out <folder>", "folder of the report (default: reports/probe-<model>)")
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")
     .option("--json", "print what was found as JSON, and nothing else on standard output")
@@ -281,7 +286,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--set <name=value...>", "options of the method, e.g. experts=32 active=8 or rank=64")
     .addHelpText("after", () => helps.convert)
     .option("--windows <n>", "windows of validation text that score both models", count, 64)
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")
     .option("--json", "print the record as JSON")
@@ -303,7 +308,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--size <n>", "numbers to keep in what is written", count)
     .option("--out <file>", "file to write, .safetensors (with the matrix for queries) or .npy")
     .addOption(new Option("--seed <n>", "seed of samples and of random reductions").argParser(seed).default(0))
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")
     .option("--json", "print JSON, and nothing else on standard output")
@@ -334,7 +339,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--api-key <key>", "what clients must show as their API key (default: $FOURWARD_API_KEY, or nothing)")
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
     .addOption(weightsOption())
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .action(async (model: string, options: ServeFlags) => (await import("./serve.ts")).serveModel(model, options));
 
@@ -358,7 +363,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--rows <n>", "texts that are computed together, where there are several", count, 8)
     .option("--half", "keep 16-bit weights as they are: half the memory, slower")
     .addOption(weightsOption())
-    .addOption(new Option("--device <device>", "where graphs run").choices(devices).default("cpu"))
+    .addOption(deviceOption())
     .option("--threads <n>", "threads for one operation (default: all cores)", count)
     .option("--quiet", "no progress")
     .option("--json", "print JSON")

@@ -5,6 +5,7 @@ import {
   evaluate,
   flatten,
   key,
+  ownsMemory,
   type Tensor,
   type Tree,
   tensor,
@@ -52,6 +53,8 @@ export interface LoopOptions extends CompileOptions {
   readonly seed?: number;
   /**
    * Steps in one run of the graph; by default chosen so that a run takes about 0.3 s. The numbers do not depend on it.
+   * On a device with memory of its own the default is 1: steps of one run are written out one after the other there, as
+   * far as they are short, and the last digits may depend on how many there are.
    */
   readonly stepsPerRun?: number;
   /** Stops after the current run, once it is aborted: a checkpoint is written, and the result says `stopped`. */
@@ -143,7 +146,7 @@ export async function trainLoop<S extends Tree, B extends Tree>(
     saved = now.step;
   };
   const pace = new Pace({
-    stepsPerRun: options.stepsPerRun,
+    stepsPerRun: options.stepsPerRun ?? (ownsMemory(options) ? 1 : undefined),
     stops: [checkpoint?.every, evaluation?.every].filter((n) => n !== undefined),
     steps,
   });

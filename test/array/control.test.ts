@@ -24,6 +24,8 @@ describe("cond", () => {
     );
     const bad = f.tensor(99, { dtype: "int32" });
     near(numbers(await pick(f.tensor([1, 2]), bad)), [2]);
+    // A GPU does not look at indices.
+    if (f.ownsMemory({})) return;
     await expect(pick(f.tensor([-1, -2]), bad)).rejects.toThrow(
       "run: Gather: indices element out of data bounds, idx=99",
     );
@@ -246,13 +248,15 @@ describe("derivatives", () => {
       const [a, b, c, d] = [x, y, dx, dy].map((t) => numbers(t)[i]) as [number, number, number, number];
       return Math.cos(a) * Math.exp(b) * c + Math.sin(a) * Math.exp(b) * d;
     });
-    near(numbers(forward[1]), slope);
+    // Sines of a GPU are right to 2^-11 (see check.ts).
+    const digits = f.ownsMemory({}) ? 3 : 5;
+    near(numbers(forward[1]), slope, digits);
     const paired =
       numbers(back[0]).reduce((t, v, i) => t + v * (numbers(dx)[i] as number), 0) +
       numbers(back[1]).reduce((t, v, i) => t + v * (numbers(dy)[i] as number), 0);
     expect(paired).toBeCloseTo(
       slope.reduce((p, q) => p + q, 0),
-      5,
+      digits,
     );
   });
 

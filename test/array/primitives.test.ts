@@ -20,6 +20,8 @@ interface Row {
   readonly arbitrary?: fc.Arbitrary<number[]>;
   readonly tolerance?: number;
   readonly tolerance64?: number;
+  /** It is made of sines, cosines or their inverses. */
+  readonly trigonometric?: true;
 }
 
 const anyShape = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 });
@@ -198,12 +200,12 @@ const table: Readonly<Record<string, Row>> = {
   expm1: unary(f.expm1),
   sqrt: unary(f.sqrt, { low: 0.3, high: 3 }),
   reciprocal: unary(f.reciprocal, { low: 0.4, high: 3 }),
-  sin: unary(f.sin, { low: -4, high: 4 }),
-  cos: unary(f.cos, { low: -4, high: 4 }),
-  tan: unary(f.tan, { low: -1, high: 1 }),
-  asin: unary(f.asin, { low: -0.8, high: 0.8 }),
-  acos: unary(f.acos, { low: -0.8, high: 0.8 }),
-  atan: unary(f.atan, { low: -4, high: 4 }),
+  sin: { ...unary(f.sin, { low: -4, high: 4 }), trigonometric: true },
+  cos: { ...unary(f.cos, { low: -4, high: 4 }), trigonometric: true },
+  tan: { ...unary(f.tan, { low: -1, high: 1 }), trigonometric: true },
+  asin: { ...unary(f.asin, { low: -0.8, high: 0.8 }), trigonometric: true },
+  acos: { ...unary(f.acos, { low: -0.8, high: 0.8 }), trigonometric: true },
+  atan: { ...unary(f.atan, { low: -4, high: 4 }), trigonometric: true },
   sinh: unary(f.sinh),
   cosh: unary(f.cosh),
   asinh: unary(f.asinh, { low: -4, high: 4 }),
@@ -574,6 +576,7 @@ const table: Readonly<Record<string, Row>> = {
     }),
     order: 2,
     dtypes: FLOATS,
+    trigonometric: true,
   },
 };
 
@@ -588,7 +591,7 @@ describe("primitives", () => {
 
   for (const [
     name,
-    { make, order, dtypes = FLOATS, shapes = [], arbitrary = anyShape, tolerance, tolerance64 },
+    { make, order, dtypes = FLOATS, shapes = [], arbitrary = anyShape, tolerance, tolerance64, trigonometric },
   ] of Object.entries(table)) {
     it.each(dtypes)(`${name} agrees with the oracle in %s`, async (dtype) => {
       const solid = arbitrary !== anyShape;
@@ -599,6 +602,7 @@ describe("primitives", () => {
         order,
         ...(tolerance ? { tolerance } : {}),
         ...(tolerance64 ? { tolerance64 } : {}),
+        ...(trigonometric ? { trigonometric } : {}),
       });
     });
   }

@@ -26,7 +26,23 @@ interface Model {
   readonly renamed: Map<string, string>;
   /** The traced node that each operator computes a part of, by the name of the operator's first output. */
   readonly origins: Map<string, Node<never>>;
+  /** Loops of a known length are written out where they are short enough. */
+  readonly unrolled: boolean;
+  /** Operators that no device but the CPU computes, and operators that need float16, by their first outputs. */
+  readonly onHost: Set<string>;
+  readonly halves: Set<string>;
 }
+
+const newModel = (unrolled: boolean): Model => ({
+  names: 0,
+  initializers: [],
+  known: new Map(),
+  renamed: new Map(),
+  origins: new Map(),
+  unrolled,
+  onHost: new Set(),
+  halves: new Set(),
+});
 
 export class OnnxBuilder {
   readonly #model: Model;
@@ -35,8 +51,14 @@ export class OnnxBuilder {
   readonly #results = new Set<string>();
   #used = new Set<Tensor>();
 
-  constructor(model: Model = { names: 0, initializers: [], known: new Map(), renamed: new Map(), origins: new Map() }) {
+  /** A new model; `unrolled` writes out loops of a known length where they are short enough. */
+  constructor({ unrolled = false, model = newModel(unrolled) }: { unrolled?: boolean; model?: Model } = {}) {
     this.#model = model;
+  }
+
+  /** Whether loops are written out. */
+  get unrolled(): boolean {
+    return this.#model.unrolled;
   }
 
   /** Initializers of the whole model. */
@@ -48,6 +70,18 @@ export class OnnxBuilder {
   origins(): ReadonlyMap<string, Node<never>> {
     const { origins, renamed } = this.#model;
     return new Map([...origins].map(([name, node]) => [renamed.get(name) ?? name, node]));
+  }
+
+  /** Has the CPU compute the operator whose first output this is, on any device: those without it, or with a wrong one. */
+  keepOnHost(name: string): void {
+    this.#model.onHost.add(name);
+  }
+
+  /** Operators of the finished model that the CPU has to compute on any device, and those that need float16, by name. */
+  hostNodes(): { readonly onHost: readonly string[]; readonly halves: readonly string[] } {
+    const { onHost, halves, renamed } = this.#model;
+    const final = (names: ReadonlySet<string>) => [...names].map((name) => renamed.get(name) ?? name);
+    return { onHost: final(onHost), halves: final(halves) };
   }
 
   #fresh(prefix: string): string {
@@ -121,7 +155,7 @@ export class OnnxBuilder {
     name: string,
     build: (inner: OnnxBuilder) => { inputs: readonly OnnxValue[]; outputs: readonly OnnxValue[] },
   ): Attribute {
-    const inner = new OnnxBuilder(this.#model);
+    const inner = new OnnxBuilder({ model: this.#model });
     const { inputs, outputs } = build(inner);
     return {
       kind: "graph",
@@ -165,7 +199,16 @@ export class OnnxBuilder {
       node.outputs.forEach((y, i) => {
         if (outputs[i] !== undefined) names.set(y, outputs[i]);
       });
-      for (const { outputs } of this.#nodes.slice(before)) this.#model.origins.set(outputs[0] as string, node);
+      const tensors = [...node.inputs, ...node.outputs];
+      const isHalf = tensors.some(({ dtype }) => dtype === "float16");
+      // WebGPU refuses some operators on tensors of nothing; those of float64 are on the CPU anyway.
+      const isEmpty = tensors.some(({ size }) => size === 0) && tensors.every(({ dtype }) => dtype !== "float64");
+      for (const { outputs } of this.#nodes.slice(before)) {
+        const name = outputs[0] as string;
+        this.#model.origins.set(name, node);
+        if (isEmpty) this.#model.onHost.add(name);
+        else if (isHalf) this.#model.halves.add(name);
+      }
     }
     this.#used = outer;
     return graph.outputs.map((x) => names.get(x) as string);

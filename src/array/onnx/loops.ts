@@ -1,4 +1,5 @@
 /** How branches and loops are written in ONNX: If, Scan and Loop. */
+import { nodesOf } from "../graph.ts";
 import type { Graph, Tensor } from "../tensor.ts";
 import type { OnnxBuilder } from "./builder.ts";
 import type { Attribute, OnnxValue } from "./proto.ts";
@@ -10,11 +11,58 @@ export const branchGraph = (graph: OnnxBuilder, body: Graph, operands: readonly 
     return { inputs: [], outputs: names.map((name, i) => inner.output(name, body.outputs[i] as Tensor)) };
   });
 
+/** Loops are written out up to so many traced operations. */
+const UNROLLED = 4096;
+
+/** The traced operations of a body, those of the loops in it as often as they run. */
+const operationsIn = (body: Graph): number =>
+  nodesOf(body.outputs).reduce((total, { params, bodies }) => {
+    const times = (params as { readonly length?: unknown } | undefined)?.length;
+    return (
+      total + 1 + bodies.reduce((sum, inner) => sum + operationsIn(inner), 0) * (typeof times === "number" ? times : 1)
+    );
+  }, 0);
+
 interface ScanShape {
   readonly carries: number;
   readonly sequences: number;
   readonly length: number;
   readonly reverse: boolean;
+}
+
+/**
+ * `scan` without a loop. The runtime keeps what a loop carries in the host's memory, so on a device that has its own
+ * every step would send it to and fro.
+ */
+function writtenOut(
+  graph: OnnxBuilder,
+  operands: readonly string[],
+  { carries, sequences, length, reverse }: ScanShape,
+  body: Graph,
+  stacks: readonly boolean[],
+): string[] {
+  const walked = operands.slice(carries, carries + sequences);
+  const captured = operands.slice(carries + sequences);
+  const columns: string[][] = stacks.map(() => []);
+  let carried = operands.slice(0, carries);
+  for (let step = 0; step < length; step++) {
+    const place = reverse ? length - 1 - step : step;
+    const index = graph.constant({ shape: [], dtype: "int64" }, BigInt64Array.of(BigInt(place)));
+    const results = graph.emit(body, [
+      ...carried,
+      ...walked.map((x) => graph.node("Gather", [x, index], { axis: 0 })),
+      ...captured,
+    ]);
+    const given = [...results.slice(carries), ...carried];
+    columns.forEach((column, i) => {
+      if (stacks[i]) column[place] = graph.node("Unsqueeze", [given[i] as string, graph.int64s([0])]);
+    });
+    carried = results.slice(0, carries);
+  }
+  return [
+    ...carried,
+    ...columns.map((column, i) => (stacks[i] ? graph.node("Concat", column, { axis: 0 }) : undefined)),
+  ] as string[];
 }
 
 /** `scan` as an ONNX Scan. Outputs as the primitive declares them; undefined for stacks that nobody reads. */
@@ -39,6 +87,8 @@ export function scanNodes(
       );
     return [...operands.slice(0, carries), ...empty] as string[];
   }
+  if (graph.unrolled && length * operationsIn(body) <= UNROLLED)
+    return writtenOut(graph, operands, shape, body, stacks);
   // Scan counts its steps by a sequence; where there is none, one of single bytes does.
   const walked =
     sequences > 0

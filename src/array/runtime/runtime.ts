@@ -27,6 +27,10 @@ export interface SessionOptions {
   readonly alone?: boolean;
   /** Outputs that stay in the device's memory, where it has memory of its own; none by default. */
   readonly resident?: readonly string[];
+  /** Operators that the CPU computes on every device, by name; none by default. */
+  readonly onHost?: readonly string[];
+  /** Operators that need float16: the CPU computes them where the device does not have it. None by default. */
+  readonly halves?: readonly string[];
   /** Measure how long each operator takes, for `Session.kernels`. False by default. */
   readonly profile?: boolean;
 }
@@ -60,6 +64,9 @@ export interface Session {
   /** Ends the measurement that `profile` asked for and gives its result; also after the release. */
   kernels(): Promise<KernelTimes>;
 }
+
+/** Whether a device has memory of its own, in which values can stay between runs. */
+export const hasOwnMemory = (device: Device): boolean => device === "webgpu";
 
 export interface Runtime {
   readonly name: string;

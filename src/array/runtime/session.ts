@@ -2,7 +2,7 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import type { DType, HostArray } from "../dtype.ts";
 import { isResident, type Resident } from "../tensor.ts";
-import type { Kernel, KernelTimes, Session, SessionOptions, Value } from "./runtime.ts";
+import type { Device, Kernel, KernelTimes, Session, SessionOptions, Value } from "./runtime.ts";
 
 /** The part of `onnxruntime-node` and `onnxruntime-web` that is used. */
 export interface OrtPackage {
@@ -37,15 +37,44 @@ export function withoutHarmfulPasses({ double, once }: Pick<SessionOptions, "dou
 /** The runtime prints nothing below this level: its errors are thrown, and printing them too would say things twice. */
 export const FATAL = 4;
 
+/** The places of a model's outputs, of which these stay in the memory of the GPU. */
+export const stayingOnGpu = (resident: readonly string[]): { readonly [output: string]: "gpu-buffer" } =>
+  Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const]));
+
+/** The runtime takes no longer list of names than this, in characters. */
+const LONGEST_LIST = 8192;
+
+/**
+ * The provider of WebGPU; operators that it does not have, and those named, are computed by the CPU. Undefined if the
+ * names are more than the runtime takes: then all of the model belongs on the CPU.
+ */
+export const gpuProvider = (
+  hasHalves: boolean,
+  { onHost = [], halves = [] }: Pick<SessionOptions, "onHost" | "halves">,
+): InferenceSession.WebGpuExecutionProviderOption | undefined => {
+  const names = hasHalves ? onHost : [...onHost, ...halves];
+  // An empty list is refused, too.
+  if (names.length === 0) return { name: "webgpu" };
+  return names.join("\n").length > LONGEST_LIST ? undefined : { name: "webgpu", forceCpuNodeNames: names };
+};
+
+/** Takes the values of a tensor out of a device's memory. */
+export type Copier = (tensor: OrtTensor) => Promise<OrtTensor["data"]>;
+
+interface OpenOptions {
+  readonly device: Device;
+  readonly profiling?: Profiling | undefined;
+  readonly run?: InferenceSession.RunOptions | undefined;
+  /** Given where the runtime's own way to copy values does not work. */
+  readonly copy?: Copier | undefined;
+}
+
 /** Loads a model and wraps it so that runs follow each other and tensors come back as host arrays. */
 export async function openSession(
   ort: OrtPackage,
   model: Uint8Array,
   options: InferenceSession.SessionOptions,
-  {
-    profiling,
-    run: runOptions,
-  }: { readonly profiling?: Profiling | undefined; readonly run?: InferenceSession.RunOptions } = {},
+  { device, profiling, run, copy = (tensor) => tensor.getData() }: OpenOptions,
 ): Promise<Session> {
   const session = await ort.InferenceSession.create(model, {
     graphOptimizationLevel: "all",
@@ -69,16 +98,16 @@ export async function openSession(
   return {
     run(inputs) {
       // Two runs at once on one session take longer than one after the other.
-      const run = last.then(async () => {
+      const next = last.then(async () => {
         const started = performance.now();
-        const outputs = await runOnce(ort, session, inputs, runOptions);
+        const outputs = await runOnce(ort, session, inputs, { device, run, copy });
         all.runs++;
         all.seconds += (performance.now() - started) / 1000;
         if (profiling && all.seconds >= RECORDED_SECONDS) endProfiling();
         return outputs;
       });
-      last = run.catch(() => undefined);
-      return run;
+      last = next.catch(() => undefined);
+      return next;
     },
     release: async () => {
       await last;
@@ -112,19 +141,22 @@ async function runOnce(
   ort: OrtPackage,
   session: InferenceSession,
   inputs: ReadonlyMap<string, Value>,
-  options?: InferenceSession.RunOptions,
+  { device, run, copy }: Pick<OpenOptions, "device" | "run"> & { readonly copy: Copier },
 ): Promise<Map<string, Value>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, shape, data }] of inputs) {
-    feeds[name] = isResident(data)
-      ? (data as DeviceValues).tensor
-      : new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(
-          dtype,
-          data,
-          shape,
-        );
+    if (data instanceof DeviceValues && data.device === device) {
+      feeds[name] = data.tensor;
+      continue;
+    }
+    const values = isResident(data) ? await data.fetch() : data;
+    feeds[name] = new (ort.Tensor as new (type: DType, data: HostArray, dims: readonly number[]) => OrtTensor)(
+      dtype,
+      values,
+      shape,
+    );
   }
-  const results = await (options ? session.run(feeds, options) : session.run(feeds)).catch((error: unknown) => {
+  const results = await (run ? session.run(feeds, run) : session.run(feeds)).catch((error: unknown) => {
     throw new Error(`run: ${reasonOf(error)}`, { cause: error });
   });
   const outputs = new Map<string, Value>();
@@ -132,7 +164,7 @@ async function runOnce(
     const result = results[name] as OrtTensor;
     const { type, dims } = result;
     if (result.location === "gpu-buffer") {
-      outputs.set(name, { dtype: type as DType, shape: dims, data: new DeviceValues(result) });
+      outputs.set(name, { dtype: type as DType, shape: dims, data: new DeviceValues(result, device, copy) });
       continue;
     }
     const { data } = result;
@@ -147,19 +179,30 @@ async function runOnce(
 
 /** Values that the runtime holds in the memory of a GPU. */
 class DeviceValues implements Resident {
-  readonly tensor: OrtTensor;
+  readonly device: Device;
+  #tensor: OrtTensor | undefined;
+  readonly #copy: Copier;
 
-  constructor(tensor: OrtTensor) {
-    this.tensor = tensor;
+  constructor(tensor: OrtTensor, device: Device, copy: Copier) {
+    this.#tensor = tensor;
+    this.device = device;
+    this.#copy = copy;
+  }
+
+  get tensor(): OrtTensor {
+    if (!this.#tensor) throw new Error("dispose: the values of this tensor of the device have been freed");
+    return this.#tensor;
   }
 
   async fetch(): Promise<HostArray> {
-    const data = await this.tensor.getData();
-    return this.tensor.type === "float16" ? bitsOf(data as Uint16Array) : (data as HostArray);
+    const { tensor } = this;
+    const data = await this.#copy(tensor);
+    return tensor.type === "float16" ? bitsOf(data as Uint16Array) : (data as HostArray);
   }
 
   release(): void {
-    this.tensor.dispose();
+    this.#tensor?.dispose();
+    this.#tensor = undefined;
   }
 }
 

@@ -1,7 +1,15 @@
 /** ONNX Runtime in a browser: WebAssembly, in threads where the page is isolated, and WebGPU. */
-import type { env as ortEnv } from "onnxruntime-common";
+import type { InferenceSession, env as ortEnv } from "onnxruntime-common";
 import type { Device, Runtime } from "./runtime.ts";
-import { FATAL, type OrtPackage, openSession, reasonOf, withoutHarmfulPasses } from "./session.ts";
+import {
+  FATAL,
+  gpuProvider,
+  type OrtPackage,
+  openSession,
+  reasonOf,
+  stayingOnGpu,
+  withoutHarmfulPasses,
+} from "./session.ts";
 
 type WebPackage = OrtPackage & { readonly env: typeof ortEnv };
 
@@ -13,22 +21,23 @@ export const runtime: Runtime = {
   name: "onnxruntime-web",
   async load(model, { device, threads, resident = [], profile = false, ...kind }) {
     if (profile) throw new Error("profile: browsers cannot measure operators; take the profile in Node");
-    if (device === "webgpu") await checkGpu();
+    const gpu = device === "webgpu" ? gpuProvider((await checkGpu()).features.has("shader-f16"), kind) : undefined;
     const { ort, threads: started } = await packageFor(device, threads);
     if (threads !== undefined && threads !== started)
       throw new RangeError(
         `threads: a page starts its threads once, and has started ${started}; ask for ${threads} before the first graph runs`,
       );
-    const options = {
-      executionProviders: device === "webgpu" ? ["webgpu", "wasm"] : ["wasm"],
+    const options: InferenceSession.SessionOptions = {
+      executionProviders: gpu ? [gpu, "wasm"] : ["wasm"],
       extra: withoutHarmfulPasses(kind),
-      ...(device === "webgpu"
-        ? { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const])) }
-        : {}),
+      ...(gpu ? { preferredOutputLocation: stayingOnGpu(resident) } : {}),
     };
     try {
       // Unlike in Node, a run has a level of its own.
-      return await openSession(ort, model, options, { run: { logSeverityLevel: FATAL } });
+      return await openSession(ort, model, options, {
+        device: gpu || device !== "webgpu" ? device : "cpu",
+        run: { logSeverityLevel: FATAL },
+      });
     } catch (error) {
       if (device === "cpu") throw error;
       throw new Error(`device: "webgpu" could not be started in this browser (${reasonOf(error)}); use cpu`, {
@@ -89,9 +98,14 @@ function threadsFor(asked: number | undefined): number {
   );
 }
 
-async function checkGpu(): Promise<void> {
-  const { gpu } = navigator as Navigator & { readonly gpu?: { requestAdapter(): Promise<object | null> } };
+interface Adapter {
+  readonly features: { has(name: string): boolean };
+}
+
+async function checkGpu(): Promise<Adapter> {
+  const { gpu } = navigator as Navigator & { readonly gpu?: { requestAdapter(): Promise<Adapter | null> } };
   const adapter = gpu && (await gpu.requestAdapter());
   if (!adapter)
     throw new Error('device: "webgpu" is not there: this browser has no WebGPU or no adapter for it; use cpu');
+  return adapter;
 }
