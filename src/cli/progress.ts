@@ -1,6 +1,6 @@
 /** Progress of long work: one changing line on a terminal, a plain line now and then elsewhere. */
 import { formatDuration } from "../report/format.ts";
-import type { StudyProgress } from "../report/study.ts";
+import type { StudyProgress, TrainingProgress } from "../report/study.ts";
 
 const BAR_WIDTH = 24;
 /** Between plain lines where there is no terminal. */
@@ -13,7 +13,15 @@ export interface Terminal {
   write(text: string): unknown;
 }
 
-/** Shows progress with share done, rate and time left. */
+/** `loss 0.513`, or the lowest and the highest of models that train together; empty where none does. */
+function lossText({ losses }: TrainingProgress = { step: 0, losses: {} }): string {
+  const values = Object.values(losses);
+  if (values.length === 0) return "";
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => Number(value.toPrecision(4)));
+  return low === high ? `loss ${low}` : `losses ${low} to ${high}`;
+}
+
+/** Shows progress with share done, rate, time left and the latest loss. */
 export class ProgressLine {
   readonly #out: Terminal;
   readonly #now: () => number;
@@ -43,7 +51,7 @@ export class ProgressLine {
     if (this.#out.isTTY && this.#first) this.#out.write("\r\u001b[2K");
   }
 
-  #text({ stage, done, total, unit }: StudyProgress, seconds: number): string {
+  #text({ stage, done, total, unit, training }: StudyProgress, seconds: number): string {
     const share = total > 0 ? Math.min(1, done / total) : 0;
     const ahead = done - (this.#first?.done ?? 0);
     const rate = seconds > 0 ? ahead / seconds : 0;
@@ -51,7 +59,9 @@ export class ProgressLine {
     const bar = "█".repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, "░");
     const units = unit === undefined ? "" : ` ${unit}`;
     const pace = rate >= 0.1 ? `${rate.toFixed(1)}${units}/s` : rate > 0 ? `${(60 * rate).toFixed(1)}${units}/min` : "";
-    const parts = [`${Math.floor(share * 100)} %`.padStart(5), pace, `${left} left`, stage].filter(Boolean).join("  ");
+    const parts = [`${Math.floor(share * 100)} %`.padStart(5), pace, `${left} left`, lossText(training), stage]
+      .filter(Boolean)
+      .join("  ");
     return this.#out.isTTY ? `${bar} ${parts}` : parts.trim();
   }
 }

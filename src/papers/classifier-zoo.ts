@@ -47,6 +47,7 @@ import {
   imagesInGraph,
   indexBatches,
   indexRange,
+  type OnProgress,
   type StepContext,
   type Trainee,
 } from "../train/index.ts";
@@ -156,7 +157,7 @@ export async function measureZoo(
   context: StudyContext,
   set: ImageSetName,
   seed: number,
-  onStep: (steps: number) => void,
+  onProgress: OnProgress,
 ): Promise<readonly ZooOutcome[]> {
   const budget = zooBudgets[context.scale];
   const [training, heldOut] = await Promise.all([
@@ -165,7 +166,7 @@ export async function measureZoo(
     loadImages(set, { split: "validation", limit: budget.images }),
   ]);
   const members = membersOf(budget, training.width);
-  const params = await trainZoo(budget, members, training, { seed, signal: context.signal, onStep });
+  const params = await trainZoo(budget, members, training, { seed, signal: context.signal, onProgress });
   context.signal.throwIfAborted();
   const statistics = pixelStatistics(training);
   const data: ZooData = {
@@ -184,8 +185,7 @@ export async function measureZoo(
 interface TrainZooOptions {
   readonly seed: number;
   readonly signal: AbortSignal;
-  /** Called with the steps that are done. */
-  readonly onStep: (steps: number) => void;
+  readonly onProgress: OnProgress;
 }
 
 /** The parameters of all members by name, after training on the same batches. */
@@ -193,7 +193,7 @@ async function trainZoo(
   { batch, steps }: ZooBudget,
   members: readonly Member[],
   training: Images,
-  { seed, signal, onStep }: TrainZooOptions,
+  { seed, signal, onProgress }: TrainZooOptions,
 ): Promise<{ readonly [name: string]: ClassifierParams }> {
   const images = imagesInGraph(training, pixelStatistics(training));
   const lossOf = ({ model, training: name }: Member) => {
@@ -221,7 +221,7 @@ async function trainZoo(
     steps,
     seed,
     signal,
-    onProgress: ({ step }) => onStep(step),
+    onProgress,
   });
   return params;
 }

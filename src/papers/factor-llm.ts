@@ -30,6 +30,7 @@ import {
   type LanguageSetting,
   languageSettings,
   languageText,
+  pieceProgress,
   scoreLanguageModel,
 } from "../train/index.ts";
 import { layerTimer } from "./layer-times.ts";
@@ -132,16 +133,23 @@ async function compareRecipes(context: StudyContext, text: CorpusTokens): Promis
   const config = configOf(setting);
   const chosen = new Map<Arm, number>();
   const total = context.seeds.length * (1 + armNames.length);
-  let done = 0;
-  const next = (stage: string) => context.progress({ stage, done: done++, total, unit: "models" });
+  const next = pieceProgress(context, { total, unit: "models" });
   const score = ({ config: c, params }: ConfiguredDecoder, part: "validation" | "test", windows: number) =>
     scoreLanguageModel(decoder(c), params, text[part], { context: budget.context, windows, signal });
 
   const perSeed = await context.overSeeds(async (seed) => {
-    next(`training the model, seed ${seed}`);
+    const onProgress = next(`training the model, seed ${seed}`, "the whole model");
     const sourceParams = async () => {
       const { steps: all, batch, context: window } = budget;
-      const training = { steps: all, batch, context: window, rate: sizes[context.scale].rate, seed, signal };
+      const training = {
+        steps: all,
+        batch,
+        context: window,
+        rate: sizes[context.scale].rate,
+        seed,
+        signal,
+        onProgress,
+      };
       const checkpoint = { dir: join(context.folder, `model of seed ${seed}`), every: all };
       const { params } = await fitLanguageModel({ model: decoder(config), data: text.train, checkpoint, ...training });
       signal.throwIfAborted();
@@ -162,14 +170,14 @@ async function compareRecipes(context: StudyContext, text: CorpusTokens): Promis
     });
     const outcomes: Partial<Record<Arm, Outcome>> = {};
     for (const arm of armNames) {
-      next(`${arm}, seed ${seed}`);
+      const onProgress = next(`${arm}, seed ${seed}`, arm);
       const recipe: RecipeOfArm = arms[arm];
       const taught = async (rate: number): Promise<ConfiguredDecoder> => {
         const cut = await factorFfns(await teacher(), { ...recipe, seed });
         if (!recipe.learn) return cut;
         const { what: learn, ...weights } = recipe.learn;
         const { batch, context: window } = budget;
-        const training = { steps, batch, context: window, rate, seed, signal };
+        const training = { steps, batch, context: window, rate, seed, signal, onProgress };
         return distillFactored(await teacher(), cut, { ...weights, ...training, learn, text: text.train });
       };
       outcomes[arm] = await context.remember(`${arm}, seed ${seed}`, async () => {

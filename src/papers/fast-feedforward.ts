@@ -262,10 +262,15 @@ async function experiment(context: StudyContext, set: ImageSetName) {
   const total = rates.length * stepsOf(search) + stepsOf(epochs);
   let done = 0;
   const piece = async <T>(stage: string, steps: number, fn: (onProgress: (at: Progress) => void) => Promise<T>) => {
-    const report = (step: number) =>
-      context.progress({ stage: `${set}, ${stage}`, done: done + step, total, unit: "steps" });
-    report(0);
-    const value = await context.remember(`${set}, ${stage}, seeds ${seeds}`, () => fn(({ step }) => report(step)));
+    const at = { stage: `${set}, ${stage}`, total, unit: "steps" };
+    context.progress({ ...at, done });
+    const value = await context.remember(`${set}, ${stage}, seeds ${seeds}`, () =>
+      fn(({ step, losses = {} }) => {
+        // The loss of an arm is the sum over its members.
+        const means = Object.entries(losses).map(([name, loss]) => [name, loss / seeds.length]);
+        context.progress({ ...at, done: done + step, training: { step, losses: Object.fromEntries(means) } });
+      }),
+    );
     done += steps;
     return value;
   };

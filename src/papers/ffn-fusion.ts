@@ -11,7 +11,7 @@ import {
   withinGroups,
   withStd,
 } from "../report/index.ts";
-import { languageSettings, languageText } from "../train/index.ts";
+import { languageSettings, languageText, pieceProgress } from "../train/index.ts";
 import { fusionGain, fusionTimes, fusionTimesTable } from "./fusion-times.ts";
 import { type FusedWindow, type FusionOutcome, fusionSizes, stagesOf, tryWindows } from "./fusion-windows.ts";
 
@@ -232,10 +232,9 @@ export default paper({
     try {
       const stages = stagesOf(context.scale);
       outcomes = await context.overSeeds((seed, i) => {
-        let done = i * stages;
         const total = context.seeds.length * stages;
-        const next = (stage: string) =>
-          context.progress({ stage: `seed ${seed}: ${stage}`, done: done++, total, unit: "stages" });
+        const count = pieceProgress(context, { total, unit: "stages", done: i * stages });
+        const next = (stage: string) => count(`seed ${seed}: ${stage}`, stage);
         return context.remember(`windows, seed ${seed}`, () => tryWindows(context, text, seed, next));
       });
     } finally {

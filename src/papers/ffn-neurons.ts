@@ -43,6 +43,7 @@ import {
   languageModelFlops,
   languageSettings,
   languageText,
+  pieceProgress,
 } from "../train/index.ts";
 
 interface Sizes {
@@ -147,7 +148,7 @@ async function excision(model: Decoder, params: DecoderParams, text: TokenFile, 
 }
 
 /** The small models, trained alike: figures by arm and seed. */
-async function smallModels(context: StudyContext, next: (part: string) => void) {
+async function smallModels(context: StudyContext, next: ReturnType<typeof pieceProgress>) {
   const { steps, rate, own } = sizes[context.scale];
   const setting = languageSettings[context.scale];
   const { width, depth, heads, vocabulary, budget } = setting;
@@ -164,11 +165,13 @@ async function smallModels(context: StudyContext, next: (part: string) => void) 
     const results = await context.overSeeds(async (seed) => {
       const found: Partial<Record<Arm, readonly LayerFigures[]>> = {};
       for (const arm of armNames) {
-        next(`${arm}, seed ${seed}`);
+        const onProgress = next(`${arm}, seed ${seed}`, arm);
         found[arm] = await context.remember(`${arm}, seed ${seed}`, async () => {
           const model = decoder(configOf(arms[arm]));
           const training = { steps, rate, seed, batch: budget.batch, context: budget.context };
-          const { params } = await fitLanguageModel({ model, data: text.train, ...training, signal: context.signal });
+          const { params } = await fitLanguageModel({
+            ...{ model, data: text.train, ...training, signal: context.signal, onProgress },
+          });
           return figuresOf(model, params, text.tokenizer, text.validation, own, context);
         });
       }
@@ -378,8 +381,7 @@ export default paper({
   async run(context) {
     const { tokens } = sizes[context.scale];
     const [total, unit] = [2 + context.seeds.length * (1 + armNames.length), "parts"];
-    let done = 0;
-    const next = (stage: string) => context.progress({ stage, done: done++, total, unit });
+    const next = pieceProgress(context, { total, unit });
     const { model, params, tokenizer } = await loadPretrained(modelFolder(EMBEDDED_MODEL));
     if (!tokenizer) throw new Error(`${EMBEDDED_MODEL} has no tokenizer.json`);
     const text = await corpusTokens(await loadCorpus(DEFAULT_CORPUS), { tokenizer });

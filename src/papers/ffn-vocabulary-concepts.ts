@@ -37,7 +37,7 @@ import {
 } from "../probe/index.ts";
 import { average, exactly, measured, paper, type Scale, type StudyContext, withStd } from "../report/index.ts";
 import { generate } from "../serve/index.ts";
-import { evaluationWindows, inputsAndTargets, scoreLanguageModel } from "../train/index.ts";
+import { evaluationWindows, inputsAndTargets, pieceProgress, scoreLanguageModel } from "../train/index.ts";
 
 /** Tokens that describe a vector. */
 const TOP = 20;
@@ -409,8 +409,7 @@ export default paper({
     if (!tokenizer) throw new Error(`${EMBEDDED_MODEL} has no tokenizer.json`);
     const text = await corpusTokens(await loadCorpus(DEFAULT_CORPUS), { tokenizer });
     const [total, unit] = [2 * context.seeds.length + 2, "parts"];
-    let done = 0;
-    const next = (stage: string) => context.progress({ stage, done: done++, total, unit });
+    const next = pieceProgress(context, { total, unit });
     const subject: Subject = { model, params, tokenizer, text, next };
     try {
       const [window] = inputsAndTargets(evaluationWindows(text.validation, model.config.context).take([0]));

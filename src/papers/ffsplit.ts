@@ -35,7 +35,13 @@ import {
   splitFfns,
   withRank,
 } from "../surgery/index.ts";
-import { fitLanguageModel, type LanguageScore, scoreLanguageModel } from "../train/index.ts";
+import {
+  fitLanguageModel,
+  type LanguageScore,
+  type OnProgress,
+  pieceProgress,
+  scoreLanguageModel,
+} from "../train/index.ts";
 import { layerTimer } from "./layer-times.ts";
 
 /** Share of the units that stay whole. */
@@ -135,7 +141,7 @@ async function compress(
   model: ConfiguredDecoder,
   text: CorpusTokens,
   index: number,
-  next: (stage: string) => void,
+  next: (stage: string) => OnProgress,
 ): Promise<Outcome> {
   const { tokens, windows, steps, rate } = sizes[context.scale];
   const { signal, seeds } = context;
@@ -152,7 +158,7 @@ async function compress(
   let difference = 0;
   const before = await score(model);
   const scores = await each(wayNames, async (way) => {
-    next(way);
+    const onProgress = next(way);
     const whole = await splitFfns(model, norms, { ...ways[way], seed });
     // Once with units whole and once without any: the others differ from these in which units they are.
     if (way === "heaviest by mean" || way === "no units")
@@ -163,7 +169,7 @@ async function compress(
       list.push(await score(cut));
       if (budget !== PUBLISHED || !tunedWays.includes(way as never)) continue;
       const built = decoder(cut.config);
-      const training = { steps, rate, batch: 8, context: Math.min(128, window), seed, signal };
+      const training = { steps, rate, batch: 8, context: Math.min(128, window), seed, signal, onProgress };
       const { params } = await fitLanguageModel({ model: built, params: cut.params, data: text.train, ...training });
       signal.throwIfAborted();
       tuned[way] = await score({ config: cut.config, params });
@@ -206,8 +212,7 @@ async function compressAll(context: StudyContext): Promise<Results> {
   const text = await corpusTokens(await loadCorpus(DEFAULT_CORPUS), { tokenizer });
   const { windows } = sizes[context.scale];
   const total = context.seeds.length * (wayNames.length + roundingNames.length);
-  let done = 0;
-  const next = (stage: string) => context.progress({ stage, done: done++, total, unit: "models" });
+  const next = pieceProgress(context, { total, unit: "models" });
   try {
     const options = { context: model.config.context, windows, batch: 8, signal: context.signal };
     const dense = await context.remember("dense", () => scoreLanguageModel(model, params, text.validation, options));

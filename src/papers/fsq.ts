@@ -23,7 +23,15 @@ import {
   type StudyContext,
   withStd,
 } from "../report/index.ts";
-import { adamW, compareArms, fitStateful, type IndexBatch, imagesInGraph, indexBatches } from "../train/index.ts";
+import {
+  adamW,
+  compareArms,
+  fitStateful,
+  type IndexBatch,
+  imagesInGraph,
+  indexBatches,
+  type OnProgress,
+} from "../train/index.ts";
 
 type Levels = readonly number[];
 
@@ -121,7 +129,13 @@ interface Arm {
 const nameOf = (method: Method, levels: Levels): string => `${method}, ${gridSize(levels)} codes`;
 
 /** Trains the autoencoder of an arm: `mean |x̂ - x|²` and what the quantizer adds. */
-async function train({ method, levels }: Arm, rate: number, seed: number, steps: number, data: Data, at: StudyContext) {
+async function train(
+  { method, levels }: Arm,
+  rate: number,
+  seed: number,
+  steps: number,
+  { data, at, onProgress }: { readonly data: Data; readonly at: StudyContext; readonly onProgress: OnProgress },
+) {
   const { batch, width, hidden } = budgets[at.scale];
   const model = quantizedAutoencoder(methods[method](levels), { image: 28, patch: 4, width, hidden, activation: relu });
   const trained = await fitStateful({
@@ -137,6 +151,7 @@ async function train({ method, levels }: Arm, rate: number, seed: number, steps:
     steps,
     seed,
     signal: at.signal,
+    onProgress,
   });
   return { model, ...trained };
 }
@@ -160,12 +175,12 @@ async function measureArms(data: Data, context: StudyContext): Promise<Results> 
   const compared = await compareArms<Arm, Outcome>(context, {
     arms: Object.fromEntries(arms),
     rates,
-    score: async (arm, rate, seed) => {
-      const half = await train(arm, rate, seed, Math.ceil(steps / 2), data, context);
+    score: async (arm, rate, seed, onProgress) => {
+      const half = await train(arm, rate, seed, Math.ceil(steps / 2), { data, at: context, onProgress });
       return -(await scoreReconstruction(half, data.validation, { count: validation, signal })).error;
     },
-    measure: async (arm, rate, seed) => {
-      const trained = await train(arm, rate, seed, steps, data, context);
+    measure: async (arm, rate, seed, onProgress) => {
+      const trained = await train(arm, rate, seed, steps, { data, at: context, onProgress });
       const quantizer = parameterCount({ params: trained.params.quantizer, state: trained.state });
       return {
         ...(await scoreReconstruction(trained, data.test, { count: test, signal })),

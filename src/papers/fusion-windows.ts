@@ -14,7 +14,13 @@ import {
   heal,
   withoutFfns,
 } from "../surgery/index.ts";
-import { fitLanguageModel, languageSettings, scoreLanguageModel, spreadWindows } from "../train/index.ts";
+import {
+  fitLanguageModel,
+  languageSettings,
+  type OnProgress,
+  scoreLanguageModel,
+  spreadWindows,
+} from "../train/index.ts";
 
 export interface FusionSizes {
   readonly depth: number;
@@ -98,7 +104,7 @@ export async function tryWindows(
   context: Pick<StudyContext, "scale" | "signal">,
   text: CorpusTokens,
   seed: number,
-  next: (stage: string) => void,
+  next: (stage: string) => OnProgress,
 ): Promise<FusionOutcome> {
   const { vocabulary, width, heads, budget } = languageSettings[context.scale];
   const { depth, from, rate, steps, healing, windows, tokens, lengths } = fusionSizes[context.scale];
@@ -113,12 +119,19 @@ export async function tryWindows(
   };
   const loss = async ({ config: c, params }: ConfiguredDecoder): Promise<number> =>
     (await scoreLanguageModel(decoder(c), params, text.validation, { context: window, windows, signal })).loss;
-  const healed = (teacher: ConfiguredDecoder, student: ConfiguredDecoder) =>
-    heal(teacher, student, { text: text.train, steps, batch, rate: healing, seed, signal });
+  const healed = (teacher: ConfiguredDecoder, student: ConfiguredDecoder, onProgress: OnProgress) =>
+    heal(teacher, student, { text: text.train, steps, batch, rate: healing, seed, signal, onProgress });
 
   const model = decoder(config);
-  const training = { steps: budget.steps, batch, context: window, rate, seed, signal };
-  next("training the model");
+  const training = {
+    steps: budget.steps,
+    batch,
+    context: window,
+    rate,
+    seed,
+    signal,
+    onProgress: next("training the model"),
+  };
   const { params } = await fitLanguageModel({ model, data: text.train, ...training });
   signal.throwIfAborted();
   const whole: ConfiguredDecoder = { config: model.config, params };
@@ -130,8 +143,7 @@ export async function tryWindows(
   } = await dropAttention(whole, {
     ...{ count: depth - from, within: [from, depth - 1], text: text.validation, windows, signal },
   });
-  next("healing");
-  const bare = await healed(whole, cut);
+  const bare = await healed(whole, cut, next("healing"));
   next("dependence of blocks");
   const matrix = await blockDependency(decoder(bare.config), bare.params, text.validation, { tokens, signal });
   const all = ffnRuns(bare.config)[0] as FfnRun;
@@ -151,8 +163,7 @@ export async function tryWindows(
   const longest = all.slice(-1 - (lengths.at(-1) as number), -1);
   const [fused, removed] = [await fuseFfnRun(bare, longest), withoutFfns(bare, longest)];
   const healedLoss = async (student: ConfiguredDecoder, name: string): Promise<number> => {
-    next(`distilling ${name}`);
-    return loss(await healed(whole, student));
+    return loss(await healed(whole, student, next(`distilling ${name}`)));
   };
   // Each gets as many more steps as the model that it is compared with.
   const [bareHealed, fusedHealed, removedHealed] = [

@@ -39,6 +39,7 @@ import {
   indexBatches,
   indexRange,
   matchBudget,
+  type OnProgress,
   totalOver,
 } from "../train/index.ts";
 
@@ -148,7 +149,7 @@ export async function denoise(context: StudyContext): Promise<{ readonly [A in I
       imagesInGraph(await loadImages("mnist", { split }), { mean: 0, std: 1 }),
     ),
   )) as [GraphImages, GraphImages, GraphImages];
-  const train = async (layer: Layer<Tree>, rate: number, seed: number, steps: number) => {
+  const train = async (layer: Layer<Tree>, rate: number, seed: number, steps: number, onProgress: OnProgress) => {
     const { params } = await fit({
       params: await evaluate(layer.init(key(seed))),
       data: indexBatches({ count: training.count, batch, seeds: [seed] }),
@@ -160,16 +161,19 @@ export async function denoise(context: StudyContext): Promise<{ readonly [A in I
       steps,
       seed,
       signal: context.signal,
+      onProgress,
     });
     return params;
   };
   return (await compareArms<Layer<Tree>, ImageOutcome>(context, {
     arms: imageArms(context.scale),
     rates,
-    score: async (layer, rate, seed) =>
-      -(await errorOf(layer, await train(layer, rate, seed, Math.ceil(steps / 2)), choosing, validation, context)),
-    measure: async (layer, rate, seed) => {
-      const params = await train(layer, rate, seed, steps);
+    score: async (layer, rate, seed, onProgress) => {
+      const params = await train(layer, rate, seed, Math.ceil(steps / 2), onProgress);
+      return -(await errorOf(layer, params, choosing, validation, context));
+    },
+    measure: async (layer, rate, seed, onProgress) => {
+      const params = await train(layer, rate, seed, steps, onProgress);
       const error = await errorOf(layer, params, testing, test, context);
       return { psnr: -10 * Math.log10(error), parameters: parametersOf(layer) };
     },

@@ -46,6 +46,8 @@ import {
   fitTogether,
   type IndexBatch,
   indexBatches,
+  type OnProgress,
+  pieceProgress,
   pixelsOf,
   searchRates,
 } from "../train/index.ts";
@@ -155,6 +157,7 @@ async function train(
   rates: Rates,
   seed: number,
   steps: number,
+  onProgress: OnProgress,
 ) {
   const models = modelsOf(setting);
   const truth = tensor(labels);
@@ -178,6 +181,7 @@ async function train(
     steps,
     seed,
     signal: context.signal,
+    onProgress,
   });
   context.signal.throwIfAborted();
   return params;
@@ -256,17 +260,17 @@ async function measureAll(context: StudyContext, setting: Setting) {
     validation: await labelled(setting, land, spherePoints(setting.validation, 2 * seed + 2)),
   });
   const names = Object.keys(modelsOf(setting));
-  const total = setting.rates.length + context.seeds.length;
+  const [total, unit] = [setting.rates.length + context.seeds.length, "trainings"];
   const [first] = context.seeds as readonly [number];
   const [only, ...others] = setting.rates as [number, ...number[]];
   const search = async (): Promise<Rates> => {
     if (others.length === 0) return Object.fromEntries(names.map((name) => [name, only]));
     const { training, validation } = await sets(first);
-    let done = 0;
+    const next = pieceProgress(context, { total, unit });
     return searchRates(setting.rates, async (rate) => {
-      context.progress({ stage: `learning rate ${rate}`, done: done++, total, unit: "trainings" });
+      const onProgress = next(`learning rate ${rate}`);
       const same = Object.fromEntries(names.map((name) => [name, rate]));
-      const params = await train(context, setting, training, same, first, Math.ceil(setting.steps / 3));
+      const params = await train(context, setting, training, same, first, Math.ceil(setting.steps / 3), onProgress);
       const logits = await predictions(setting, params, validation);
       return Object.fromEntries(names.map((name) => [name, accuracy(logits[name] as Float32Array, validation)]));
     });
@@ -274,8 +278,9 @@ async function measureAll(context: StudyContext, setting: Setting) {
   const searched = await context.remember(`rates, seed ${first}`, search);
   const outcomes = await context.overSeeds((seed, index) =>
     context.remember(`accuracies, seed ${seed}`, async (): Promise<Outcome> => {
-      context.progress({ stage: `seed ${seed}`, done: setting.rates.length + index, total, unit: "trainings" });
-      const params = await train(context, setting, (await sets(seed)).training, searched, seed, setting.steps);
+      const onProgress = pieceProgress(context, { total, unit, done: setting.rates.length + index })(`seed ${seed}`);
+      const { training } = await sets(seed);
+      const params = await train(context, setting, training, searched, seed, setting.steps, onProgress);
       const logits = await predictions(setting, params, test);
       const pictures = await predictions(setting, params, map);
       return {

@@ -23,7 +23,7 @@ import {
   recordFfnInputs,
   withActiveExperts,
 } from "../surgery/index.ts";
-import { evaluationWindows, inputsAndTargets, scoreLanguageModel } from "../train/index.ts";
+import { evaluationWindows, inputsAndTargets, pieceProgress, scoreLanguageModel } from "../train/index.ts";
 import { layerTimer } from "./layer-times.ts";
 
 /**
@@ -111,8 +111,7 @@ async function convertAll(context: StudyContext): Promise<Results> {
   const score = async (each: typeof model, weights: typeof params) =>
     scoreLanguageModel(each, weights, text.validation, { context: model.config.context, windows, batch: 8, signal });
   const total = 1 + wayNames.length * seeds.length;
-  let done = 0;
-  const next = (stage: string) => context.progress({ stage, done: done++, total, unit: "models" });
+  const next = pieceProgress(context, { total, unit: "models" });
   try {
     next("dense");
     const dense = await context.remember("dense", () => score(model, params));

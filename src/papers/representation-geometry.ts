@@ -91,10 +91,13 @@ async function measureZoos(context: StudyContext): Promise<Zoos> {
   for (const [i, name] of found.entries()) {
     const zoo = await context.overSeeds((seed, s) => {
       const before = (i * context.seeds.length + s) * steps;
-      const progress = (done: number) =>
-        context.progress({ stage: `zoo of ${name}, seed ${seed}`, done: before + done, total, unit: "steps" });
-      progress(0);
-      return context.remember(`${name}, seed ${seed}`, () => measureZoo(context, name, seed, progress));
+      const at = { stage: `zoo of ${name}, seed ${seed}`, total, unit: "steps" };
+      context.progress({ ...at, done: before });
+      return context.remember(`${name}, seed ${seed}`, () =>
+        measureZoo(context, name, seed, ({ step, losses = {} }) =>
+          context.progress({ ...at, done: before + step, training: { step, losses } }),
+        ),
+      );
     });
     zoos.set(name, zoo);
   }

@@ -18,7 +18,13 @@ import {
   type SlicedPlace,
   sliceStream,
 } from "../surgery/index.ts";
-import { inputsAndTargets, type LanguageScore, scoreLanguageModel, spreadWindows } from "../train/index.ts";
+import {
+  inputsAndTargets,
+  type LanguageScore,
+  pieceProgress,
+  scoreLanguageModel,
+  spreadWindows,
+} from "../train/index.ts";
 import type { TimedShape } from "./sliced-times.ts";
 
 /** What each way to cut is called. */
@@ -120,8 +126,7 @@ export async function sliceAll(context: StudyContext): Promise<SliceResults> {
       ...{ context: model.config.context, windows, batch: 8, signal },
     });
   const total = 2 + rotations.length * shares.length * seeds.length;
-  let done = 0;
-  const next = (stage: string) => context.progress({ stage, done: done++, total, unit: "models" });
+  const next = pieceProgress(context, { total, unit: "models" });
   try {
     next("the whole model");
     const whole = await context.remember("whole", () => score(source));

@@ -10,6 +10,7 @@ import {
   type ComparedArm,
   compareArms,
   fitTranslationModel,
+  type OnProgress,
   pairBatch,
   scoreTranslationModel,
   type TranslationScore,
@@ -68,7 +69,7 @@ export async function compareTranslationModels<K extends string>(
   const { length } = task;
   const arms = Object.entries(models) as [K, EncoderDecoder][];
   const storedName = (arm: K) => `${arm}, ${name}`;
-  const train = async (model: EncoderDecoder, rate: number, seed: number, count: number) => {
+  const train = async (model: EncoderDecoder, rate: number, seed: number, count: number, onProgress: OnProgress) => {
     const trained = await fitTranslationModel({
       model,
       pairs: task.train,
@@ -78,6 +79,7 @@ export async function compareTranslationModels<K extends string>(
       rate,
       seed,
       signal,
+      onProgress,
     });
     signal.throwIfAborted();
     return trained;
@@ -86,12 +88,12 @@ export async function compareTranslationModels<K extends string>(
   const compared = await compareArms<EncoderDecoder, TranslationOutcome>(context, {
     arms: Object.fromEntries(arms.map(([arm, model]) => [storedName(arm), model])),
     rates,
-    score: async (model, rate, seed) => {
-      const { params } = await train(model, rate, seed, Math.ceil(steps / 2));
+    score: async (model, rate, seed, onProgress) => {
+      const { params } = await train(model, rate, seed, Math.ceil(steps / 2), onProgress);
       return -(await scoreTranslationModel(model, params, held, { length, signal })).loss;
     },
-    measure: async (model, rate, seed) => {
-      const { params, history } = await train(model, rate, seed, steps);
+    measure: async (model, rate, seed, onProgress) => {
+      const { params, history } = await train(model, rate, seed, steps, onProgress);
       return {
         ...(await scoreTranslationModel(model, params, reported, { length, signal })),
         bleu: await bleuOf(model, params, reported, task, signal),

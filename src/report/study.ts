@@ -45,6 +45,16 @@ export interface StudyProgress {
   readonly total: number;
   /** What is counted, in the plural: `steps`. Shown beside the rate. */
   readonly unit?: string;
+  /** The training that is going on, if one is; its losses make a curve that grows. */
+  readonly training?: TrainingProgress;
+}
+
+/** How far a training is. */
+export interface TrainingProgress {
+  /** Its own steps done. */
+  readonly step: number;
+  /** Mean loss over the last few steps, by the name of each model that learns. */
+  readonly losses: { readonly [model: string]: number };
 }
 
 /** What a study runs with. */

@@ -283,6 +283,8 @@ export const runProgress = z.object({
   done: z.number(),
   total: z.number(),
   unit: z.string().optional(),
+  /** The training that goes on: its steps done, and the loss of each model that learns, by its name. */
+  training: z.object({ step: z.number(), losses: z.record(z.string(), z.number()) }).optional(),
 });
 export type RunProgress = z.infer<typeof runProgress>;
 
@@ -378,8 +380,19 @@ export const convertOutcome = z.object({
 export const runOutcome = z.discriminatedUnion("kind", [studyOutcome, probeOutcome, convertOutcome]);
 export type RunOutcome = z.infer<typeof runOutcome>;
 
+/** Losses of a model while it trained: points of step and loss, thinned out where they are many. */
+export const lossCurve = z.object({
+  name: z.string(),
+  points: z.array(z.tuple([z.number(), z.number()]).readonly()).readonly(),
+});
+
 /** A run with all that it has said so far. */
 export const runDetail = run.extend({
+  /**
+   * Of each model that trained. A client that follows the run adds what `progress` tells, see `withLosses`; the curves of
+   * `done` have more points.
+   */
+  losses: z.array(lossCurve),
   figures: z.array(jsonFigure),
   notes: z.array(z.string()),
   /** Null until it is done. */

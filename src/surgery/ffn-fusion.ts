@@ -3,8 +3,15 @@ import { compile, type Tensor } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { type DecoderParams, decoder } from "../models/index.ts";
 import { blockDependency, windowDependency } from "../probe/index.ts";
-import { distillLanguageModel, inputsAndTargets, scoreLanguageModel, spreadWindows } from "../train/index.ts";
-import { type DropAttentionOptions, type DroppedAttention, dropAttention } from "./drop-attention.ts";
+import type { StudyProgress } from "../report/index.ts";
+import {
+  distillLanguageModel,
+  inputsAndTargets,
+  type LoopOptions,
+  scoreLanguageModel,
+  spreadWindows,
+} from "../train/index.ts";
+import { type DroppedAttention, dropAttention } from "./drop-attention.ts";
 import { blocksSideBySide, type FfnRun, ffnRuns, ffnsSideBySide, fuseFfnRun } from "./fuse.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
 import { placeText } from "./sublayers.ts";
@@ -83,7 +90,7 @@ export interface FuseModelOptions extends ChooseRunsOptions {
   readonly windows?: number;
   readonly seed?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: DropAttentionOptions["onProgress"];
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** What was done, with losses on the calibration text in nats per token. */
@@ -152,7 +159,15 @@ export async function fuseModel(model: ConfiguredDecoder, options: FuseModelOpti
     runs: runs.map((run) => ({ places: run.map(placeText), ...runDependency(run, dependency) })),
   };
   if (steps === 0) return { ...flat, figures };
-  const healed = await heal(model, flat, { ...options, steps });
+  const healed = await heal(model, flat, {
+    ...options,
+    steps,
+    onProgress: ({ step, loss }) =>
+      onProgress?.({
+        ...{ done: step, total: steps, stage: "distilling", unit: "steps" },
+        training: { step, losses: { "divergence from the whole model": loss } },
+      }),
+  });
   return { ...healed, figures: { ...figures, losses: { ...losses, healed: await lossOf(healed) } } };
 }
 
@@ -168,7 +183,7 @@ export async function heal(
     seed = 0,
     signal,
     onProgress,
-  }: Pick<FuseModelOptions, "text" | "batch" | "rate" | "seed" | "signal" | "onProgress"> & { readonly steps: number },
+  }: Pick<FuseModelOptions, "text" | "batch" | "rate" | "seed" | "signal"> & Pick<LoopOptions, "steps" | "onProgress">,
 ): Promise<ConfiguredDecoder> {
   const { params } = await distillLanguageModel({
     teacher: { model: decoder(teacher.config), params: teacher.params },
@@ -176,8 +191,7 @@ export async function heal(
     data: text,
     ...{ steps, batch, rate, seed, context: Math.min(teacher.config.context, text.length - 1), weightDecay: 0 },
     ...(signal ? { signal } : {}),
-    onProgress: ({ step, loss }) =>
-      onProgress?.({ done: step, total: steps, stage: `distilling, divergence ${loss.toFixed(4)}`, unit: "steps" }),
+    ...(onProgress ? { onProgress } : {}),
   });
   signal?.throwIfAborted();
   return { config: student.config, params };

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { checked } from "../data/checked.ts";
 import type { TokenFile } from "../data/index.ts";
 import { decoder } from "../models/index.ts";
+import type { StudyProgress } from "../report/index.ts";
 import { fitLanguageModel } from "../train/index.ts";
 import { deepenFfns } from "./deepen.ts";
 import { distillFactored, learnerKinds } from "./distill.ts";
@@ -22,13 +23,8 @@ export interface ConversionContext {
   /** Text that says what the model does with real input, for methods that ask. */
   readonly text: TokenFile;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: {
-    readonly done: number;
-    readonly total: number;
-    readonly stage: string;
-    /** What is counted; layers unless told otherwise. */
-    readonly unit?: string;
-  }) => void;
+  /** What is counted are layers unless it says otherwise. */
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** A converted model, and what was learned on the way. */
@@ -67,7 +63,10 @@ async function tuned(
     ...{ steps, rate, batch, seed },
     ...(signal ? { signal } : {}),
     onProgress: ({ step, loss }) =>
-      onProgress?.({ done: step, total: steps, stage: `training on, loss ${loss.toFixed(3)}`, unit: "steps" }),
+      onProgress?.({
+        ...{ done: step, total: steps, stage: "training on", unit: "steps" },
+        training: { step, losses: { "next token": loss } },
+      }),
   });
   signal?.throwIfAborted();
   return { config: model.config, params };
@@ -117,7 +116,10 @@ export const conversions: { readonly [name: string]: Method } = {
         text,
         ...stop,
         onProgress: ({ step, steps, loss }) =>
-          onProgress?.({ done: step, total: steps, stage: `teaching, loss ${loss.toFixed(3)}`, unit: "steps" }),
+          onProgress?.({
+            ...{ done: step, total: steps, stage: "teaching", unit: "steps" },
+            training: { step, losses: { "what is taught": loss } },
+          }),
       });
       return { ...converted, figures: { losses, layers: await factorFigures(model, converted, text, stop) } };
     },

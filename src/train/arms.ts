@@ -1,7 +1,12 @@
 /** Arms of a comparison, each trained at its own best learning rate with the same search and the same seeds. */
 import type { StudyContext } from "../report/index.ts";
 import { DivergedError } from "./diverged.ts";
+import type { Progress } from "./loop.ts";
+import { pieceProgress } from "./piece-progress.ts";
 import { searchRates } from "./search.ts";
+
+/** Takes the progress of a training, as `LoopOptions` has it. */
+export type OnProgress = (progress: Progress) => void;
 
 export interface CompareArmsOptions<A, O> {
   /** What each arm is, by its name. */
@@ -10,11 +15,11 @@ export interface CompareArmsOptions<A, O> {
   readonly rates: readonly number[];
   /**
    * How well an arm does at a learning rate, on data held out for this choice, never on test data; more is better. A
-   * training that diverges scores lowest.
+   * training that diverges scores lowest. `onProgress` takes the progress of the training.
    */
-  readonly score: (arm: A, rate: number, seed: number) => Promise<number>;
+  readonly score: (arm: A, rate: number, seed: number, onProgress: OnProgress) => Promise<number>;
   /** Trains an arm with one seed and measures it: plain data. */
-  readonly measure: (arm: A, rate: number, seed: number) => Promise<O>;
+  readonly measure: (arm: A, rate: number, seed: number, onProgress: OnProgress) => Promise<O>;
 }
 
 /** What came of one arm. */
@@ -27,7 +32,8 @@ export interface ComparedArm<O> {
 
 /**
  * Chooses each arm's learning rate with the first seed, unless there is only one rate, then measures the arm with all
- * seeds. Every piece is remembered by the arm's name, and progress counts trained models. A best rate at an end of a
+ * seeds. Every piece is remembered by the arm's name, and progress counts trained models and tells their losses by
+ * the arm's name. A best rate at an end of a
  * list of several is noted in the report, for a better one may lie beyond it.
  */
 export async function compareArms<A, O>(
@@ -41,20 +47,20 @@ export async function compareArms<A, O>(
   const compared: Record<string, ComparedArm<O>> = {};
   for (const [i, name] of names.entries()) {
     const arm = arms[name] as A;
-    let done = i * models;
-    const next = () => context.progress({ stage: name, done: done++, total: names.length * models, unit: "models" });
+    const begin = (done: number) => pieceProgress(context, { total: names.length * models, unit: "models", done });
+    const beginTrial = begin(i * models);
     const tried = `${name}: best of ${rates.join(", ")} with seed ${context.seeds[0]}`;
     const search = () =>
       searchRates(rates, async (rate) => {
-        next();
-        return { rate: await scoreOf(() => score(arm, rate, context.seeds[0] as number)) };
+        const onProgress = beginTrial(name);
+        return { rate: await scoreOf(() => score(arm, rate, context.seeds[0] as number, onProgress)) };
       });
     const best = rates.length === 1 ? { rate: rates[0] } : await context.remember(tried, search);
-    done = i * models + trials;
+    const beginSeed = begin(i * models + trials);
     const rate = best.rate as number;
     const outcomes = await context.overSeeds((seed) => {
-      next();
-      return context.remember(`${name}: rate ${rate}, seed ${seed}`, () => measure(arm, rate, seed));
+      const onProgress = beginSeed(name);
+      return context.remember(`${name}: rate ${rate}, seed ${seed}`, () => measure(arm, rate, seed, onProgress));
     });
     compared[name] = { rate, outcomes };
   }

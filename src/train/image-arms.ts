@@ -14,7 +14,7 @@ import {
 } from "../array/index.ts";
 import { type Layer, parameterCount } from "../nn/index.ts";
 import { type Figure, meanText, type StudyContext } from "../report/index.ts";
-import { type ComparedArm, compareArms } from "./arms.ts";
+import { type ComparedArm, compareArms, type OnProgress } from "./arms.ts";
 import { type IndexBatch, indexBatches } from "./batches.ts";
 import { curveOf, curvesFigure, endOfCurve } from "./curves.ts";
 import { fit } from "./fit.ts";
@@ -74,7 +74,7 @@ export async function compareClassifiers(
 ): Promise<ClassifierComparison> {
   const { steps, batch, rates, validation, test } = budget;
   const { signal } = context;
-  const train = async (model: Layer<Tree>, rate: number, seed: number, count: number) => {
+  const train = async (model: Layer<Tree>, rate: number, seed: number, count: number, onProgress: OnProgress) => {
     const result = await fit({
       params: await evaluate(model.init(key(seed))),
       data: indexBatches({ count: images.training.count, batch, seeds: [seed] }),
@@ -89,6 +89,7 @@ export async function compareClassifiers(
       steps: count,
       seed,
       signal,
+      onProgress,
     });
     signal.throwIfAborted();
     return result;
@@ -112,12 +113,12 @@ export async function compareClassifiers(
   const compared = await compareArms<Layer<Tree>, ClassifierOutcome>(context, {
     arms,
     rates,
-    score: async (model, rate, seed) => {
-      const { params } = await train(model, rate, seed, Math.ceil(steps / 2));
+    score: async (model, rate, seed, onProgress) => {
+      const { params } = await train(model, rate, seed, Math.ceil(steps / 2), onProgress);
       return -(await score(model, params, images.validation, validation)).loss;
     },
-    measure: async (model, rate, seed) => {
-      const { params, history } = await train(model, rate, seed, steps);
+    measure: async (model, rate, seed, onProgress) => {
+      const { params, history } = await train(model, rate, seed, steps, onProgress);
       return {
         ...(await score(model, params, images.test, test)),
         train: endOfCurve(history.loss),

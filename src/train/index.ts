@@ -1,6 +1,6 @@
 /** Losses, optimizers and the training loop. */
 export { type AdamWOptions, type AdamWState, adamW } from "./adamw.ts";
-export { type CompareArmsOptions, type ComparedArm, compareArms } from "./arms.ts";
+export { type CompareArmsOptions, type ComparedArm, compareArms, type OnProgress } from "./arms.ts";
 export { type IndexBatch, indexBatches } from "./batches.ts";
 export { checkpointPath, loadCheckpoint, type Progressed, saveCheckpoint } from "./checkpoints.ts";
 export { clipByGlobalNorm, clipped, globalNorm } from "./clip.ts";
@@ -68,6 +68,7 @@ export { type Match, type MatchOptions, matchBudget } from "./match.ts";
 export * from "./operators/index.ts";
 export type { Optimizer, Rate } from "./optimizer.ts";
 export { type PairBatch, type PairBatchOptions, pairBatch, pairBatches } from "./pair-batches.ts";
+export { pieceProgress } from "./piece-progress.ts";
 export {
   type BestScore,
   type Recipe,

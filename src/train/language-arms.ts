@@ -3,7 +3,7 @@ import { flatten, key, type Tree } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { parameterCount } from "../nn/index.ts";
 import { type Figure, meanText, type StudyContext } from "../report/index.ts";
-import { type ComparedArm, compareArms } from "./arms.ts";
+import { type ComparedArm, compareArms, type OnProgress } from "./arms.ts";
 import { curveOf, curvesFigure, endOfCurve } from "./curves.ts";
 import {
   fitLanguageModel,
@@ -69,7 +69,7 @@ export async function compareLanguageModels<E = undefined>(
 ): Promise<LanguageComparison<E>> {
   const { rates, validation, test, ...training } = budget;
   const { signal } = context;
-  const train = async (model: LanguageModel, rate: number, seed: number, steps: number) => {
+  const train = async (model: LanguageModel, rate: number, seed: number, steps: number, onProgress: OnProgress) => {
     let tokensPerSecond = 0;
     const result = await fitLanguageModel({
       ...training,
@@ -79,8 +79,9 @@ export async function compareLanguageModels<E = undefined>(
       model,
       data: text.train,
       signal,
-      onProgress: ({ examplesPerSecond = 0 }) => {
-        tokensPerSecond = examplesPerSecond;
+      onProgress: (at) => {
+        tokensPerSecond = at.examplesPerSecond ?? 0;
+        onProgress(at);
       },
     });
     signal.throwIfAborted();
@@ -92,12 +93,12 @@ export async function compareLanguageModels<E = undefined>(
   const compared = await compareArms<LanguageModel, LanguageOutcome<E>>(context, {
     arms,
     rates,
-    score: async (model, rate, seed) => {
-      const { params } = await train(model, rate, seed, Math.ceil(training.steps / 2));
+    score: async (model, rate, seed, onProgress) => {
+      const { params } = await train(model, rate, seed, Math.ceil(training.steps / 2), onProgress);
       return -(await score(model, params as never, text.validation, validation));
     },
-    measure: async (model, rate, seed) => {
-      const { params, history, tokensPerSecond } = await train(model, rate, seed, training.steps);
+    measure: async (model, rate, seed, onProgress) => {
+      const { params, history, tokensPerSecond } = await train(model, rate, seed, training.steps, onProgress);
       return {
         test: await score(model, params as never, text.test, test),
         train: endOfCurve(history.loss),

@@ -35,6 +35,8 @@ export interface Progress {
   readonly steps: number;
   /** Mean loss over the steps of the last run. */
   readonly loss: number;
+  /** The same of each model by its name, where several train together. */
+  readonly losses?: { readonly [model: string]: number };
   readonly stepsPerSecond: number;
   /** Known if the source of batches says how many examples a batch has. */
   readonly examplesPerSecond?: number;
@@ -75,6 +77,8 @@ export interface LoopOptions extends CompileOptions {
 }
 
 export interface TrainLoopOptions<S extends Tree, B extends Tree> extends LoopOptions {
+  /** Metrics that are losses of models which train together, for `Progress.losses`. */
+  readonly models?: readonly string[];
   /** One step, traced once. */
   readonly step: Step<S, B>;
   /** The state before the first step. */
@@ -175,7 +179,12 @@ export async function trainLoop<S extends Tree, B extends Tree>(
       }
       dispose(now.state);
       now = { state, step: after };
-      onProgress?.(progressOf(now.step, steps, rows, pace.secondsPerStep, data.examples));
+      onProgress?.({
+        ...progressOf(now.step, steps, rows, pace.secondsPerStep, data.examples),
+        ...(options.models
+          ? { losses: Object.fromEntries(options.models.map((name) => [name, meanOf(rows, name)])) }
+          : {}),
+      });
       if (evaluation && (now.step % evaluation.every === 0 || now.step === steps)) {
         record.evaluation(now.step, await evaluation.run(await onHost(), now.step));
       }
@@ -245,6 +254,9 @@ function readRows(metrics: { readonly [name: string]: Tensor }, count: number): 
   );
 }
 
+const meanOf = (rows: readonly Row[], name: string): number =>
+  rows.reduce((total, row) => total + (row[name] as number), 0) / rows.length;
+
 const bytesIn = (tree: Tree): number => flatten(tree).leaves.reduce((total, { data }) => total + data.byteLength, 0);
 
 function progressOf(
@@ -258,7 +270,7 @@ function progressOf(
   return {
     step,
     steps,
-    loss: rows.reduce((total, { loss }) => total + loss, 0) / rows.length,
+    loss: meanOf(rows, "loss"),
     stepsPerSecond,
     ...(examples === undefined ? {} : { examplesPerSecond: examples * stepsPerSecond }),
     secondsLeft: (steps - step) * secondsPerStep,

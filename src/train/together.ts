@@ -59,6 +59,7 @@ export async function fitTogether<M extends { readonly [name: string]: Tree }, B
   const { state, ...result } = await trainLoop({
     ...rest,
     data,
+    models: names,
     state: {
       params: each((name) => model(name).params),
       optimizer: each((name) => ruleOf(rates[name] as Tensor).init(model(name).params)),

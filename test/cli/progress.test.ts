@@ -31,6 +31,14 @@ describe("ProgressLine", () => {
     expect(written.at(-1)).toBe("91 %  0.5/s  3 min 0 s left  training\n");
   });
 
+  it("tells the loss of what trains, the lowest and highest of several", () => {
+    const { line, written, clock } = lineOn();
+    line.update({ stage: "a", done: 1, total: 4, training: { step: 3, losses: { a: 0.123456 } } });
+    clock.now += 20;
+    line.update({ stage: "b", done: 2, total: 4, training: { step: 3, losses: { a: 3, b: 1.5, c: 2 } } });
+    expect(written).toEqual(["25 %  ? left  loss 0.1235  a\n", "50 %  3.0/min  40 s left  losses 1.5 to 3  b\n"]);
+  });
+
   it("redraws one line on a terminal, cut at its width, and clears it at the end", () => {
     const { line, written, clock } = lineOn({ isTTY: true, columns: 50 });
     line.update({ stage: "a long name of what is being done", done: 1, total: 4 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { drawingOf, drawn } from "../../studio/src/diagrams/index.ts";
 import { type Shape, WIDTH } from "../../studio/src/diagrams/scene.ts";
 import { listAddress } from "../../studio/src/lib/address.ts";
-import { axisScale } from "../../studio/src/lib/chart.ts";
+import { axisScale, dashOf, lossFigure } from "../../studio/src/lib/chart.ts";
 import { type ClaimJson, claimLine } from "../../studio/src/lib/claims.ts";
 import { rateText, WorkPace } from "../../studio/src/lib/pace.ts";
 import { readSettings } from "../../studio/src/lib/settings.ts";
@@ -123,6 +123,26 @@ describe("parts of pages", () => {
     expect(ticks.map(({ label }) => label)).toEqual(["0", "2", "4", "6", "8", "10"]);
     expect(ticks.every((tick) => tick.at >= 0 && tick.at <= 1)).toBe(true);
     expect(at(9.7)).toBeGreaterThan(at(0.13));
+  });
+
+  it("draw losses over steps, each in a line of its own look", () => {
+    const curve = (name: string, ...losses: number[]) => ({
+      name,
+      points: losses.map((loss, i) => [i + 1, loss] as const),
+    });
+    const figure = lossFigure([curve("dense", 4, 2), curve("sparse", 3)]);
+    expect(figure.series[0]).toEqual({
+      name: "dense",
+      points: [
+        { x: 1, y: 4 },
+        { x: 2, y: 2 },
+      ],
+    });
+    expect([figure.y.log, lossFigure([curve("far", 4, 0.01)]).y.log]).toEqual([false, true]);
+    // A logarithm has no place for it.
+    expect(lossFigure([curve("below zero", 4, -1)]).y.log).toBe(false);
+    const looks = Array.from({ length: 24 }, (_, i) => `${dashOf(i)} ${i % 8}`);
+    expect(new Set(looks).size).toBe(24);
   });
 
   it("send options that were changed, in their types", () => {

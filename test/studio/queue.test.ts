@@ -152,7 +152,7 @@ onDatabases("the queue", (feed) => {
       });
       const row = await until(id, "done");
       await runner.stop();
-      const { outcome, figures, notes, files } = row.result as RunResult;
+      const { outcome, figures, notes, losses, files } = row.result as RunResult;
       expect(outcome).toMatchObject({
         ...{ kind: "study", scale: "smoke", evidence: false, seeds: [0, 1, 2] },
         claims: [
@@ -162,6 +162,16 @@ onDatabases("the queue", (feed) => {
       });
       expect(figures).toMatchObject([{ kind: "table" }, { kind: "pictures", rows: [{ pictures: ["AP8="] }] }]);
       expect(notes).toEqual(["A note of the study."]);
+      expect(losses).toEqual([
+        {
+          name: "a model",
+          points: [
+            [1, 1],
+            [2, 0.5],
+            [3, 0.25],
+          ],
+        },
+      ]);
       expect(files).toEqual(["report.json", "report.html"]);
       expect([...said]).toContain("2 1");
       expect(await latestMeasurements(feed().db, "quick")).toMatchObject([

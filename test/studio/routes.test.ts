@@ -131,6 +131,15 @@ onDatabases("the studio", (feed) => {
       state: "done",
       figures: [{}, { kind: "pictures" }],
       files: ["report.json", "report.html"],
+      losses: [
+        {
+          name: "a model",
+          points: [
+            [1, 1],
+            [2, 0.5],
+          ],
+        },
+      ],
     });
     const report = await bob.get(`/api/runs/${run.id}/report`);
     expect(report.text).toContain("<h1>On quick experts</h1>");
@@ -152,6 +161,23 @@ onDatabases("the studio", (feed) => {
     const failing = said(api.run, await ada.send("POST", "/api/runs", { ...quick, slug: "failing" }), 201);
     const { text } = await ada.get(`/api/runs/${failing.id}/events`);
     expect(eventsIn(text).at(-1)).toEqual({ event: "failed", data: { failure: "nothing can be measured here" } });
+  });
+
+  it("tells losses while a run trains, and all so far to who comes later", async () => {
+    await using s = await testStudio(feed(), { concurrency: 1 });
+    const ada = s.browser();
+    const run = said(api.run, await ada.send("POST", "/api/runs", { ...quick, slug: "slow" }), 201);
+    const whole = ada.get(`/api/runs/${run.id}/events`);
+    let late = said(api.runDetail, await ada.get(`/api/runs/${run.id}`));
+    while (late.losses.length === 0) late = said(api.runDetail, await ada.get(`/api/runs/${run.id}`));
+    expect(late.state).toBe("running");
+    expect(late.losses).toMatchObject([{ name: "a model", points: expect.arrayContaining([[1, 1]]) }]);
+    const events = eventsIn((await whole).text);
+    const told = events.flatMap(({ event, data }) =>
+      event === "progress" ? (api.runProgress.parse(data).training ?? []) : [],
+    );
+    expect(told.map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(told.at(-1)?.losses).toEqual({ "a model": 0.25 });
   });
 
   it("cancels runs, of their visitor alone, and limits them", async () => {

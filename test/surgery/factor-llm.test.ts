@@ -229,17 +229,25 @@ describe("factorFigures", () => {
 describe("convert --with factor", () => {
   it("cuts, teaches and says what it did", async () => {
     const stages: string[] = [];
+    const taught: unknown[] = [];
     const made = await convertModel(
       "factor",
       model,
       { steps: 3 },
-      { text, onProgress: ({ stage, unit }) => stages.push(`${unit}: ${stage}`) },
+      {
+        text,
+        onProgress: ({ stage, unit, training }) => {
+          stages.push(`${unit}: ${stage}`);
+          taught.push(training);
+        },
+      },
     );
     expect(made.options).toMatchObject({ experts: 4, active: 2, slices: "contiguous", learn: "all", steps: 3 });
     expect(made.config.blocks[0]?.[1]).toMatchObject({
       ffn: { kind: "moefied", gated: true, experts: 4, active: 2, scale: 2, activation: "silu", router: "linear" },
     });
     expect((made.figures.losses as number[]).length).toBe(3);
-    expect(stages[0]).toMatch(/^steps: teaching, loss /);
+    expect(stages[0]).toBe("steps: teaching");
+    expect(taught[0]).toEqual({ step: 1, losses: { "what is taught": (made.figures.losses as number[])[0] } });
   });
 });

@@ -38,6 +38,40 @@ describe("compareArms", () => {
     expect(progress.map(({ done }) => done)).toEqual([3, 4, 8, 9]);
   });
 
+  it("tells how far each training is, and its loss by the name of the arm", async () => {
+    const { context: study, progress } = memoryContext({ seeds: [5] });
+    const at = { steps: 4, stepsPerSecond: 1, secondsLeft: 0 };
+    await compareArms(study, {
+      arms: { low: 0.2 },
+      rates: [0.1, 0.2],
+      score: async (arm, rate, seed, onProgress) => {
+        onProgress({ ...at, step: 2, loss: 3 });
+        onProgress({ ...at, step: 4, loss: 2 });
+        return score(arm, rate, seed);
+      },
+      measure: async (arm, rate, seed, onProgress) => {
+        onProgress({ ...at, step: 3, loss: 1 });
+        // Trained a second time: what is done of the piece is not undone.
+        onProgress({ ...at, step: 1, loss: 5 });
+        return measure(arm, rate, seed);
+      },
+    });
+    expect(progress.map(({ done, training }) => [done, training?.step, training?.losses.low])).toEqual([
+      [0, undefined, undefined],
+      [0.5, 2, 3],
+      [1, 4, 2],
+      [1, undefined, undefined],
+      [1.5, 2, 3],
+      [2, 4, 2],
+      [2, undefined, undefined],
+      [2.75, 3, 1],
+      [2.75, 1, 5],
+    ]);
+    expect(new Set(progress.map(({ stage, unit, total }) => `${stage} ${unit} ${total}`))).toEqual(
+      new Set(["low models 3"]),
+    );
+  });
+
   it("does not search where there is one rate only", async () => {
     const { context: study, progress } = memoryContext({ seeds: [5, 7] });
     const search = async (): Promise<never> => {

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import * as f from "../../src/array/index.ts";
 import { linear } from "../../src/nn/index.ts";
-import { adamW, cosine, fit, fitTogether, meanSquaredError, type Schedule } from "../../src/train/index.ts";
+import {
+  adamW,
+  cosine,
+  fit,
+  fitTogether,
+  meanSquaredError,
+  type Progress,
+  type Schedule,
+} from "../../src/train/index.ts";
 
 const data = {
   at: (step: number, count: number) => ({
@@ -34,10 +42,13 @@ describe("fitTogether", () => {
         loss: (p: typeof params.thin, b: Batch) => target(thin.apply(p, b.x)),
       },
     };
+    const told: Progress[] = [];
     const together = await fitTogether({
       models,
       data,
       steps,
+      stepsPerRun: steps,
+      onProgress: (at) => told.push(at),
       schedule,
       optimizer: (learningRate) => adamW({ learningRate }),
     });
@@ -61,6 +72,8 @@ describe("fitTogether", () => {
         for (const [k, v] of Array.from(x.data as Float32Array).entries())
           expect(Number(v)).toBeCloseTo(Number(expected[i]?.data[k]), 5);
       });
+      const mean = alone[name].history.loss.reduce((a, b) => a + b) / steps;
+      expect(told.at(-1)?.losses?.[name]).toBeCloseTo(mean, 5);
       alone[name].history.loss.forEach((loss, i) => {
         expect(together.history.metrics[name]?.[i]).toBeCloseTo(loss, 5);
       });

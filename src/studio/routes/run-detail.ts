@@ -22,6 +22,7 @@ export async function detailOf(studio: Studio, row: RunRow, visitor: string): Pr
     ...(await runFor(studio, row, visitor)),
     ...(live?.progress ? { progress: live.progress } : {}),
     figures: [...(kept?.figures ?? live?.figures ?? [])],
+    losses: [...(kept?.losses ?? live?.losses ?? [])],
     notes: [...(kept?.notes ?? live?.notes ?? [])],
     outcome: kept?.outcome ?? null,
     files: [...(kept?.files ?? [])],

@@ -1,4 +1,5 @@
 /** Server-sent events of a run. */
+import { isDeepStrictEqual } from "node:util";
 import { streamSSE } from "hono/streaming";
 import type { RunRow } from "../../feed/index.ts";
 import type { RunDetail, RunEvent } from "../api.ts";
@@ -40,7 +41,8 @@ export function eventsBetween(before: RunDetail, after: RunDetail): RunEvent[] {
     events.push({ event: "queued", data: { ahead: after.ahead } });
   if (after.state === "running" && (before.state !== "running" || before.attempts !== after.attempts))
     events.push({ event: "running", data: { attempts: after.attempts } });
-  if (after.progress && JSON.stringify(before.progress) !== JSON.stringify(after.progress))
+  // The end has its own event; the database keeps progress of a while ago, with its keys in another order.
+  if (after.progress && !isOver(after) && !isDeepStrictEqual(before.progress, after.progress))
     events.push({ event: "progress", data: after.progress });
   // A run that went on elsewhere tells its figures anew.
   if (after.figures.length >= before.figures.length)

@@ -1,6 +1,7 @@
 /** Reads runs of the queue. */
 import { type Kysely, sql } from "kysely";
 import type { FeedSchema, RunRow } from "../../feed/index.ts";
+import type { LossCurve } from "../../report/loss-curves.ts";
 import type { JsonFigure, Run, RunOutcome, RunProgress, RunRequest } from "../api.ts";
 
 /** What is kept of a run that is done. */
@@ -8,6 +9,8 @@ export interface RunResult {
   readonly outcome: RunOutcome;
   readonly figures: readonly JsonFigure[];
   readonly notes: readonly string[];
+  /** Runs of earlier versions have none. */
+  readonly losses?: readonly LossCurve[];
   /** Names of files in the run's folder. */
   readonly files: readonly string[];
 }

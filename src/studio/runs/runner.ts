@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Feed, type RunRow, takeReports } from "../../feed/index.ts";
+import { type LossCurve, withLosses } from "../../report/loss-curves.ts";
 import type { JsonFigure, RunProgress, RunRequest } from "../api.ts";
 import { startWorker, type Worker, type WorkerEnd } from "./process.ts";
 import { claimRun, finishRun, giveBack, heartbeat, MOST_ATTEMPTS, reclaim } from "./queue.ts";
@@ -31,6 +32,7 @@ export interface Live {
   progress: RunProgress | null;
   readonly figures: JsonFigure[];
   readonly notes: string[];
+  losses: readonly LossCurve[];
 }
 
 export interface Runner {
@@ -83,13 +85,15 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const forget = (id: string): Promise<void> => rm(folderOf(folder, id), { recursive: true, force: true });
 
   const begin = (row: RunRow): void => {
-    const live: Live = { progress: null, figures: [], notes: [] };
+    const live: Live = { progress: null, figures: [], notes: [], losses: [] };
     const worker = startWorker(
       options.worker,
       { request: row.request as RunRequest, folder: folderOf(folder, row.id), models },
       (message) => {
-        if (message.kind === "progress") live.progress = message.progress;
-        else if (message.kind === "figure") live.figures.push(message.figure);
+        if (message.kind === "progress") {
+          live.progress = message.progress;
+          if (message.progress.training) live.losses = withLosses(live.losses, message.progress.training);
+        } else if (message.kind === "figure") live.figures.push(message.figure);
         else live.notes.push(message.text);
         tell(row.id);
       },
@@ -129,7 +133,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     // What is done is done, also if it was to be stopped meanwhile.
     if (end.kind === "done") {
       const { outcome, files } = end;
-      const result: RunResult = { outcome, files, figures: live.figures, notes: live.notes };
+      const result: RunResult = { outcome, files, figures: live.figures, notes: live.notes, losses: live.losses };
       const state = await finish({ state: "done", result });
       if (state !== null && (request as RunRequest).kind === "study") {
         await takeReports(db, folderOf(folder, id));

@@ -4,7 +4,7 @@ import { type Layer, parameterCount } from "../../nn/index.ts";
 import { type StudyContext, timeInTurn } from "../../report/index.ts";
 import type { SphereGrid } from "../../spectral/index.ts";
 import { adamW } from "../adamw.ts";
-import { type ComparedArm, compareArms } from "../arms.ts";
+import { type ComparedArm, compareArms, type OnProgress } from "../arms.ts";
 import { type IndexBatch, indexBatches } from "../batches.ts";
 import { fit } from "../fit.ts";
 import { indexRange } from "../images.ts";
@@ -88,9 +88,15 @@ export async function trainOperator(
     rate,
     seed,
     signal,
+    onProgress,
     sphere,
   }: Omit<OperatorBudget, "rates"> &
-    Pick<OperatorData, "sphere"> & { readonly rate: number; readonly seed: number; readonly signal?: AbortSignal },
+    Pick<OperatorData, "sphere"> & {
+      readonly rate: number;
+      readonly seed: number;
+      readonly signal?: AbortSignal;
+      readonly onProgress?: OnProgress;
+    },
 ): Promise<Tree> {
   const pairs = pairsInGraph(await withTargets(arm, training));
   const loss = lossOf(arm, sphere ? { sphere } : {});
@@ -105,6 +111,7 @@ export async function trainOperator(
     steps,
     seed,
     ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress } : {}),
   });
   signal?.throwIfAborted();
   return params;
@@ -174,19 +181,20 @@ export async function compareOperators<F = undefined>(
   return compareArms<OperatorArm, OperatorOutcome<F>>(context, {
     arms,
     rates,
-    score: async (arm, rate, seed) => {
+    score: async (arm, rate, seed, onProgress) => {
       const params = await trainOperator(arm, data.training, {
         steps: Math.ceil(steps / 3),
         batch,
         rate,
         seed,
+        onProgress,
         ...domain,
       });
       const error = await operatorError(arm, params, data.validation, domain);
       return Number.isFinite(error) ? -error : Number.NEGATIVE_INFINITY;
     },
-    measure: async (arm, rate, seed) => {
-      const params = await trainOperator(arm, data.training, { steps, batch, rate, seed, ...domain });
+    measure: async (arm, rate, seed, onProgress) => {
+      const params = await trainOperator(arm, data.training, { steps, batch, rate, seed, onProgress, ...domain });
       const errors: Record<string, number> = {};
       const predictions: Record<string, Float32Array> = {};
       for (const [name, pairs] of Object.entries(data.tests)) {

@@ -1,6 +1,7 @@
 /** A run of a study in this browser, in the form of a run on the server. */
 import type { RunDetail } from "../../../src/studio/api.ts";
 import type { FromStudy, ToStudy } from "../browser/messages.ts";
+import { progressed } from "./run.svelte.ts";
 
 /** Starts, follows and ends one run at a time. */
 export class BrowserRun {
@@ -16,7 +17,7 @@ export class BrowserRun {
     this.run = {
       ...{ id: "in-this-browser-000000", request: { kind: "study", slug, scale }, title, state: "running", own: true },
       ...{ ahead: 0, attempts: 1, createdAt: now, startedAt: now, finishedAt: null, progress: null, failure: null },
-      ...{ figures: [], notes: [], outcome: null, files: [] },
+      ...{ figures: [], losses: [], notes: [], outcome: null, files: [] },
     };
     // Loaded with the first run: the runtime and the studies are no part of the page.
     const worker = new Worker(new URL("../browser/study-worker.ts", import.meta.url), { type: "module" });
@@ -35,7 +36,7 @@ export class BrowserRun {
   #take(message: FromStudy, scale: ToStudy["scale"]): void {
     const { run } = this;
     if (!run) return;
-    if (message.kind === "progress") this.run = { ...run, progress: message.progress };
+    if (message.kind === "progress") this.run = progressed(run, message.progress);
     else if (message.kind === "figure") this.run = { ...run, figures: [...run.figures, message.figure] };
     else if (message.kind === "failed") {
       this.#end();

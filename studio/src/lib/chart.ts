@@ -1,11 +1,17 @@
 /** What charts share: scales, ticks, colours of series. Colours are classes `s0` to `s7` of the style sheet. */
 
-import type { FlameNode } from "../../../src/report/figure.ts";
+import type { FlameNode, LinePlot } from "../../../src/report/figure.ts";
 import { formatNumber } from "../../../src/report/format.ts";
+import type { LossCurve } from "../../../src/report/loss-curves.ts";
 import type { JsonFigure } from "../../../src/studio/api.ts";
 
 /** Distinct colours that the style sheet has. */
 const COLORS = 8;
+
+const DASHES = ["", "7 4", "2 3.5"];
+
+/** Dashes of the line of a series, so that lines differ not by their colours only: 24 of them are told apart. */
+export const dashOf = (series: number): string => DASHES[series % DASHES.length] as string;
 
 /** Names of the series of a figure. */
 function seriesOf(figure: JsonFigure): readonly string[] {
@@ -16,6 +22,20 @@ function seriesOf(figure: JsonFigure): readonly string[] {
   if (figure.kind === "lines") return figure.series.map(({ name }) => name);
   if (figure.kind === "bars") return [...new Set(figure.bars.map(({ series }) => series))];
   return figure.kind === "flame" ? [...new Set(flame(figure.root))] : [];
+}
+
+/** Values that differ by more than this factor are drawn on a logarithmic axis. */
+const FAR_APART = 20;
+
+/** Losses as lines over steps. */
+export function lossFigure(curves: readonly LossCurve[]): LinePlot {
+  const losses = curves.flatMap(({ points }) => points.map(([, loss]) => loss));
+  const least = Math.min(...losses);
+  return {
+    ...{ kind: "lines", title: "Loss while training", x: { label: "step" } },
+    y: { label: "loss", log: least > 0 && Math.max(...losses) > FAR_APART * least },
+    series: curves.map(({ name, points }) => ({ name, points: points.map(([x, y]) => ({ x, y })) })),
+  };
 }
 
 /** Series of a figure with the number of their colour. */

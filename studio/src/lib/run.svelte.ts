@@ -1,5 +1,6 @@
 /** A run on the server as it goes on: the state that its parts show. */
-import type { Run, RunDetail, RunEvent, StartRun } from "../../../src/studio/api.ts";
+import { withLosses } from "../../../src/report/loss-curves.ts";
+import type { Run, RunDetail, RunEvent, RunProgress, StartRun } from "../../../src/studio/api.ts";
 import { api, messageOf } from "./api.ts";
 import { followRun } from "./follow.ts";
 
@@ -24,7 +25,7 @@ export class LiveRun {
     this.problem = "";
     try {
       const run = await api<Run>("/api/runs", { method: "POST", body: request });
-      this.run = { ...run, figures: [], notes: [], outcome: null, files: [] };
+      this.run = { ...run, figures: [], losses: [], notes: [], outcome: null, files: [] };
       this.follow();
     } catch (error) {
       this.problem = messageOf(error);
@@ -65,6 +66,13 @@ export class LiveRun {
   }
 }
 
+/** A run that is further on. */
+export const progressed = (run: RunDetail, progress: RunProgress): RunDetail => ({
+  ...run,
+  progress,
+  losses: progress.training ? [...withLosses(run.losses, progress.training)] : run.losses,
+});
+
 /** A run after an event. */
 function after(run: RunDetail, { event, data }: RunEvent): RunDetail {
   switch (event) {
@@ -76,7 +84,7 @@ function after(run: RunDetail, { event, data }: RunEvent): RunDetail {
     case "running":
       return { ...run, state: "running", ahead: 0, attempts: data.attempts };
     case "progress":
-      return { ...run, state: "running", progress: data };
+      return progressed({ ...run, state: "running" }, data);
     case "figure":
       return { ...run, figures: [...run.figures, data] };
     case "note":
