@@ -105,24 +105,30 @@ export const digestLog = (quiet: boolean | undefined) => ({
   },
 });
 
-/** How mail leaves, from flags and the environment. Throws one sentence for what is missing. */
-export async function mailSettings(flags: Pick<DigestFlags, "smtp" | "from" | "base" | "dkim">): Promise<MailSettings> {
+/**
+ * How mail leaves, from flags and the environment. Throws one sentence for what is missing, which names the verb and what
+ * the site is called there.
+ */
+export async function mailSettings(
+  flags: Pick<DigestFlags, "smtp" | "from" | "base" | "dkim">,
+  { verb, site } = { verb: "digest", site: "--base" },
+): Promise<MailSettings> {
   const smtp = flags.smtp ?? process.env.FOURWARD_SMTP;
   const from = flags.from ?? process.env.FOURWARD_MAIL_FROM;
   const base = (flags.base ?? process.env.FOURWARD_SITE)?.replace(/\/+$/, "");
   const dkim = flags.dkim ?? process.env.FOURWARD_DKIM;
   if (smtp === undefined || !/^smtps?:$/.test(URL.canParse(smtp) ? new URL(smtp).protocol : ""))
-    throw new Error("digest: --smtp or FOURWARD_SMTP: expected a mail server such as smtp://user:password@host:587");
+    throw new Error(`${verb}: --smtp or FOURWARD_SMTP: expected a mail server such as smtp://user:password@host:587`);
   if (from === undefined || !/^[^\s@<>]+@[^\s@<>]+$/.test(from))
-    throw new Error("digest: --from or FOURWARD_MAIL_FROM: expected an address such as digest@example.org");
+    throw new Error(`${verb}: --from or FOURWARD_MAIL_FROM: expected an address such as digest@example.org`);
   if (base === undefined || !/^https?:$/.test(URL.canParse(base) ? new URL(base).protocol : ""))
     throw new Error(
-      "digest: --base or FOURWARD_SITE: expected the site that links lead to, e.g. https://papers.example.org",
+      `${verb}: ${site} or FOURWARD_SITE: expected the site that links lead to, e.g. https://papers.example.org`,
     );
   if (dkim === undefined) return { smtp, from, base };
   const [, domainName, keySelector, file] = /^([^:]+):([^:]+):(.+)$/.exec(dkim) ?? [];
   if (!domainName || !keySelector || !file)
-    throw new Error("digest: --dkim or FOURWARD_DKIM: expected domain:selector:file of a private key in PEM");
+    throw new Error(`${verb}: --dkim or FOURWARD_DKIM: expected domain:selector:file of a private key in PEM`);
   const privateKey = await readFile(file, "utf8").catch((error: unknown) => {
     throw fileError("read the DKIM key", file, error);
   });

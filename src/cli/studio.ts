@@ -3,11 +3,12 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Cron } from "croner";
-import { domainOf, startDigests } from "../feed/digest/index.ts";
+import { type Daemon, domainOf, startDigests } from "../feed/digest/index.ts";
 import { embeddingOf, type Feed, feedFolder, refreshFeed, syncCatalogue, takeReports } from "../feed/index.ts";
 import { EMBEDDED_MODEL } from "../models/embedded.ts";
 import type { Library } from "../papers/index.ts";
-import { type RunningStudio, startStudio } from "../studio/server.ts";
+import { checkAddress } from "../serve/listen.ts";
+import { checkToken, type RunningStudio, startStudio } from "../studio/server.ts";
 import { commandPrefix } from "./command.ts";
 import { digestLog, mailSettings } from "./digest.ts";
 import { openWithNotice } from "./feed.ts";
@@ -39,17 +40,28 @@ export interface StudioFlags {
   readonly quiet?: boolean;
 }
 
+/** What the studio's options for mail are called. */
+const STUDIO = { verb: "studio", site: "--site" };
+
 /** Serves the studio until it is told to stop; runs in hand go on with the next start. */
 export async function studio(library: Library, flags: StudioFlags): Promise<void> {
   const site = siteOf(flags.site ?? process.env.FOURWARD_SITE);
   const models = modelFolders(flags.models);
+  if (flags.refresh !== undefined && !(flags.refresh > 0))
+    throw new Error(`studio: --refresh ${flags.refresh}: expected hours above 0`);
   const sendsMail = (flags.smtp ?? process.env.FOURWARD_SMTP) !== undefined;
-  const mail = sendsMail ? await mailSettings({ ...flags, ...(site === undefined ? {} : { base: site }) }) : null;
+  const mail = sendsMail
+    ? await mailSettings({ ...flags, ...(site === undefined ? {} : { base: site }) }, STUDIO)
+    : null;
   const token = flags.token ?? process.env.FOURWARD_TOKEN;
+  if (token) checkToken(token);
+  await checkAddress({ host: flags.host, port: flags.port, what: "studio" });
   const log = (line: string): void => {
     if (!flags.quiet) process.stderr.write(`${new Date().toISOString()} ${line}\n`);
   };
+  // All that is wrong with what was asked for has been said by now: nothing was made or changed for it.
   const feed = await openWithNotice(flags.quiet);
+  let daemon: Daemon | null = null;
   try {
     await syncCatalogue(feed.db, library, { quick: true });
     for (const broken of (await takeReports(feed.db, flags.reports)).broken) log(`left out ${broken}`);
@@ -59,9 +71,9 @@ export async function studio(library: Library, flags: StudioFlags): Promise<void
       ...(token ? { token } : {}),
       ...(flags.trustProxy ? { trustProxy: true } : {}),
       ...(site === undefined ? {} : { site }),
-      ...(mail ? { mailDomain: domainOf(mail) } : {}),
+      ...(mail ? { mailDomain: domainOf(mail), onSubscribed: () => daemon?.kick() } : {}),
     });
-    const daemon = mail ? startDigests({ db: feed.db, mail, ...digestLog(flags.quiet) }) : null;
+    daemon = mail ? startDigests({ db: feed.db, mail, ...digestLog(flags.quiet) }) : null;
     const refreshing = flags.refresh === undefined ? null : refreshEvery(flags.refresh, feed, library, server, log);
     process.stdout.write(`the studio is at ${server.url}; Ctrl-C ends it\n`);
     if (!server.hasPages)
@@ -117,12 +129,12 @@ function refreshEvery(
   server: RunningStudio,
   log: (line: string) => void,
 ): () => Promise<void> {
-  if (!(hours > 0)) throw new Error("studio: --refresh: expected hours above 0");
   const abort = new AbortController();
   const look = async (): Promise<void> => {
     try {
       const sources = await refreshFeed(feed.db, embeddingOf(library), { days: 3, signal: abort.signal });
-      for (const { source, added, failure } of sources) log(`${source}: ${failure ?? `${added} new papers`}`);
+      for (const { source, added, failure } of sources)
+        log(`${source}: ${failure ?? `${added} new ${added === 1 ? "paper" : "papers"}`}`);
       server.changed();
     } catch (error) {
       if (!abort.signal.aborted) log(`new papers: ${error instanceof Error ? error.message : error}`);

@@ -1,6 +1,6 @@
 /** Listening for requests, and stopping without losing any. */
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 
 export interface ListenOptions {
@@ -47,15 +47,41 @@ export function listen({
         connectionsCheckingInterval: Math.min(5000, 250 * headerSeconds),
       },
     }) as Server;
-    server.on("error", (error: NodeJS.ErrnoException) =>
-      fail(
-        error.code === "EADDRINUSE" ? new Error(`${what}: port ${port} is taken; choose another with --port`) : error,
-      ),
-    );
+    server.on("error", (error: NodeJS.ErrnoException) => fail(whyNot(error, { host, port, what })));
     server.listen({ host, port, backlog: BACKLOG }, () =>
       done({ server, port: (server.address() as AddressInfo).port, close: () => close(server) }),
     );
   });
+}
+
+/**
+ * Rejects with one sentence if nobody can listen at an address now, for programs that have much to do before they listen:
+ * who asks for a port that is taken need not wait for it.
+ */
+export function checkAddress(address: Pick<ListenOptions, "host" | "port" | "what">): Promise<void> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.on("error", (error: NodeJS.ErrnoException) => fail(whyNot(error, address)));
+    server.listen(address.port, address.host, () => server.close(() => done()));
+  });
+}
+
+function whyNot(
+  error: NodeJS.ErrnoException,
+  { host, port, what }: Pick<ListenOptions, "host" | "port" | "what">,
+): Error {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new Error(`${what}: port ${port} is taken; choose another with --port`);
+    case "EACCES":
+      return new Error(`${what}: port ${port} is not for this user; choose one from 1024 on with --port`);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new Error(`${what}: --host ${host}: expected an address of this machine, such as 127.0.0.1 or 0.0.0.0`);
+    default:
+      return error;
+  }
 }
 
 async function close(server: Server): Promise<void> {

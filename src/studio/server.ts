@@ -34,6 +34,8 @@ export interface StudioOptions {
   readonly models?: Readonly<Record<string, string>>;
   /** Domain of the address that letters come from; without one nobody can subscribe. */
   readonly mailDomain?: string;
+  /** Called when somebody has subscribed, whose letter waits to be sent. */
+  readonly onSubscribed?: () => void;
   /** Folder of the client's build. */
   readonly siteFolder?: string;
   /** The module of workers, and their signs of life; see `RunnerOptions`. */
@@ -70,11 +72,16 @@ const MOST_CONNECTIONS = 4000;
 /** A connection that nothing goes through for so long is closed; streams of events say something more often. */
 const SILENT_MS = 60_000;
 
+/** Throws one sentence if an access token is one that can be guessed. */
+export function checkToken(token: string): void {
+  if (token.length < 16)
+    throw new Error("studio: --token or FOURWARD_TOKEN: expected at least 16 letters that nobody guesses");
+}
+
 /** Starts the studio on an open feed, which stays the caller's to close. Rejects with one sentence if it cannot listen. */
 export async function startStudio(options: StudioOptions): Promise<RunningStudio> {
   const { feed, library, host, token, runsFolder, models = {}, log = () => {} } = options;
-  if (token !== undefined && token.length < 16)
-    throw new Error("studio: --token or FOURWARD_TOKEN: expected at least 16 letters that nobody guesses");
+  if (token !== undefined) checkToken(token);
   const answers = new Answers();
   const client = await loadSite(options.siteFolder);
   const runner = await startRunner({
@@ -100,6 +107,7 @@ export async function startStudio(options: StudioOptions): Promise<RunningStudio
     limits: { ...LIMITS, ...options.limits },
     rates: options.rates ?? defaultRates(),
     mailDomain: options.mailDomain ?? null,
+    onSubscribed: options.onSubscribed ?? (() => {}),
     version: versionOfPackage(),
     now: options.now ?? (() => new Date()),
   };

@@ -30,6 +30,8 @@ export interface Studio {
   readonly site: Site | null;
   /** Domain of letters; null where none are sent. */
   readonly mailDomain: string | null;
+  /** Called when a letter that asks for confirmation waits to be sent. */
+  readonly onSubscribed: () => void;
   readonly version: string;
   /** Aborted when it stops. */
   readonly stopping: AbortSignal;

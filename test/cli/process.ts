@@ -10,8 +10,11 @@ export interface Ended {
 
 export interface Running extends Promise<Ended> {
   readonly child: ChildProcessWithoutNullStreams;
-  /** Resolves once `text` has been printed on standard error; rejects if the process ends before. */
-  printed(text: string): Promise<void>;
+  /**
+   * Resolves once this has been printed, on standard error if it is text, with the first group of a pattern; rejects if
+   * the process ends before.
+   */
+  printed(text: string | RegExp, where?: "stdout" | "stderr"): Promise<string>;
 }
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -26,6 +29,7 @@ export function fourward(args: readonly string[], script: keyof typeof scripts =
   const listeners = new Set<() => void>();
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
+    for (const listener of listeners) listener();
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
@@ -34,10 +38,12 @@ export function fourward(args: readonly string[], script: keyof typeof scripts =
   const ended = new Promise<Ended>((done, fail) => {
     child.on("error", fail).on("close", (code) => done({ code, stdout, stderr }));
   });
-  const printed = (text: string) =>
-    new Promise<void>((done, fail) => {
+  const printed: Running["printed"] = (text, where = typeof text === "string" ? "stderr" : "stdout") =>
+    new Promise((done, fail) => {
       const listener = () => {
-        if (stderr.includes(text)) done();
+        const all = where === "stderr" ? stderr : stdout;
+        const found = typeof text === "string" ? all.includes(text) && [text] : text.exec(all);
+        if (found) done(found[1] ?? found[0] ?? "");
       };
       listeners.add(listener);
       listener();

@@ -16,16 +16,21 @@ import { type MailServer, mailServer } from "../feed/digest/smtp.ts";
 /** The paper that is run: its smoke study takes the least time. */
 export const RUN = "flat-sky-spectra";
 
+/** A paper that trains, quickly at smoke scale. */
+export const TRAINS = "fft-net";
+
 /** A paper from outside whose texts try to be more than text. */
 export const HOSTILE = {
   title: "Neural operators <script>window.hacked = 1</script>",
   abstract: 'About <img src="x" onerror="window.hacked = 1"> and </script><script>window.hacked = 1</script>.',
 };
 
-/** All papers, but only two studies: claims of all would have to be loaded otherwise. */
+/** All papers, but only a few studies: claims of all would have to be loaded otherwise. */
 const few: Library = {
   catalogue: library.catalogue,
-  studies: Object.fromEntries(Object.entries(library.studies).filter(([slug]) => [RUN, "spright"].includes(slug))),
+  studies: Object.fromEntries(
+    Object.entries(library.studies).filter(([slug]) => [RUN, TRAINS, "spright"].includes(slug)),
+  ),
 };
 
 export interface TestSite extends AsyncDisposable {

@@ -4,7 +4,7 @@ import type { Response } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noChromium } from "../browser/chromium.ts";
 import { plain } from "../feed/digest/smtp.ts";
-import { HOSTILE, newPage, openTestSite, picture, RUN, seriousViolations, type TestSite } from "./site.ts";
+import { HOSTILE, newPage, openTestSite, picture, RUN, seriousViolations, type TestSite, TRAINS } from "./site.ts";
 
 /** Half an hour after the digest is due, so many days after the next one. */
 function halfPastEight(days: number): Date {
@@ -117,6 +117,45 @@ describe.skipIf(noChromium !== undefined)("the studio in a browser", { timeout: 
     expect(await page.locator(".run .verdict").count()).toBeGreaterThan(5);
     await picture(page, "browser-run");
     expect(problems).toEqual([]);
+    await context.close();
+  });
+
+  it.each([
+    ["here", "Run at scale smoke", "Open the report"],
+    ["in the browser", "Run in this browser", "Save the report"],
+  ])("draws losses while a study trains %s, and keeps them", async (_, start, end) => {
+    const context = await site.browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const { page, problems } = await newPage(context);
+    await page.goto(`${url}/papers/${TRAINS}`);
+    // However fast the study is, what was on the page at once is noted.
+    await page.evaluate(() => {
+      const look = () => {
+        const [bar, curve] = [document.querySelector("progress"), document.querySelector("figure[aria-label^=Loss]")];
+        if (bar && curve) document.body.dataset.seen = "both";
+      };
+      new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    });
+    await page.getByRole("button", { name: start }).click();
+    const curves = page.getByRole("figure", { name: "Loss while training" });
+    await curves.waitFor({ timeout: 240_000 });
+    const lines = () => curves.locator("path[d*='L']").count();
+    expect(await lines()).toBeGreaterThan(0);
+    expect(await curves.getByRole("listitem").first().textContent()).toMatch(/at step \d+:\s+\d/);
+    expect(await curves.getByRole("status").textContent()).toMatch(/, step \d+: loss \d/);
+    await page.getByRole("link", { name: end }).waitFor({ timeout: 280_000 });
+    // A line for each network, with a look of its own.
+    const looks = await curves
+      .locator("svg[role=img] g[class^=s]")
+      .evaluateAll((groups) =>
+        groups.map(
+          (group) => `${group.getAttribute("class")} ${group.querySelector("path")?.getAttribute("stroke-dasharray")}`,
+        ),
+      );
+    expect(looks.length).toBe(await curves.getByRole("listitem").count());
+    expect(new Set(looks).size).toBe(looks.length);
+    expect(await lines()).toBe(looks.length);
+    expect(await seriousViolations(page)).toEqual([]);
+    expect([await page.evaluate(() => document.body.dataset.seen), problems]).toEqual(["both", []]);
     await context.close();
   });
 

@@ -21,6 +21,8 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
+  /** Sends what is due now, such as the letter to somebody who has just subscribed and waits for it. */
+  kick(): void;
   /** Stops after the letter in hand. */
   stop(): Promise<void>;
 }
@@ -47,6 +49,9 @@ export function startDigests({ db, mail, onOutcome, onProblem }: DaemonOptions):
     return running;
   });
   return {
+    kick() {
+      if (!abort.signal.aborted) running = running.then(tick);
+    },
     stop() {
       abort.abort();
       job.stop();

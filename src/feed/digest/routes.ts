@@ -11,6 +11,8 @@ export interface RoutesOptions {
   /** Domain of Message-IDs. */
   readonly domain: string;
   readonly now?: () => Date;
+  /** Told when a letter that asks for confirmation waits to be sent. */
+  readonly onSubscribed?: () => void;
   /** Makes the pages, in place of plain ones of ours; then their policy is the caller's too. */
   readonly show?: (c: Context, view: SubscriptionView) => Response | Promise<Response>;
 }
@@ -42,7 +44,7 @@ const layout = (title: string, body: unknown) =>
  * look at mail follow links; `POST` on them does it. `POST /unsubscribe` is also what one click in a mail program sends
  * (RFC 8058). Answers do not tell whether an address is known.
  */
-export function subscriptionRoutes({ db, domain, now = () => new Date(), show }: RoutesOptions): Hono {
+export function subscriptionRoutes({ db, domain, now = () => new Date(), onSubscribed, show }: RoutesOptions): Hono {
   const app = new Hono();
   app.use(bodyLimit({ maxSize: 16 * 1024 }));
   app.use(async (c, next) => {
@@ -70,6 +72,7 @@ export function subscriptionRoutes({ db, domain, now = () => new Date(), show }:
       if (!(error instanceof RangeError)) throw error;
       return view(c, { action: "subscribe", said: { ok: false, message: error.message } });
     }
+    onSubscribed?.();
     return view(c, { action: "subscribe", said: { ok: true, message: ASKED } });
   });
 

@@ -30,7 +30,7 @@ export async function problemPage(c: StudioContext, { site }: Studio, status: nu
 }
 
 export function pageRoutes(studio: Studio): Hono {
-  const { papers, site, feed, mailDomain, models, access, rates, now } = studio;
+  const { papers, site, feed, mailDomain, onSubscribed, models, access, rates, now } = studio;
   const sendsMail = mailDomain !== null;
   const app = new Hono<{ Bindings: StudioContext["env"] }>();
   const keep = async (c: StudioContext, asked: readonly unknown[], make: () => Promise<PageData>) =>
@@ -76,7 +76,7 @@ export function pageRoutes(studio: Studio): Hono {
     });
     app.route(
       "/subscription",
-      subscriptionRoutes({ db: feed.db, domain: mailDomain, now, ...(site ? { show } : {}) }) as never,
+      subscriptionRoutes({ db: feed.db, domain: mailDomain, now, onSubscribed, ...(site ? { show } : {}) }) as never,
     );
   }
   return app as unknown as Hono;

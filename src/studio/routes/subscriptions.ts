@@ -10,7 +10,7 @@ import type { StudioContext } from "../visitor.ts";
 export const noMail = () => new Refusal(503, "this server sends no mail, so that nobody can subscribe here");
 
 export function subscriptionApi(studio: Studio): Hono {
-  const { feed, access, rates, mailDomain, now } = studio;
+  const { feed, access, rates, mailDomain, onSubscribed, now } = studio;
   const app = new Hono<{ Bindings: StudioContext["env"] }>();
   app.post("/", async (c) => {
     if (mailDomain === null) throw noMail();
@@ -22,6 +22,7 @@ export function subscriptionApi(studio: Studio): Hono {
       if (error instanceof RangeError) throw new Refusal(400, error.message);
       throw error;
     }
+    onSubscribed();
     return c.json({ message: ASKED }, 202);
   });
   for (const action of ["confirm", "unsubscribe"] as const)
