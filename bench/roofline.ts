@@ -12,6 +12,8 @@ export interface Rates {
   /** Bytes that copies of memory read and write a second. */
   readonly copy: number;
   readonly copyOneThread: number;
+  /** Bytes that are read a second where nothing is written. */
+  readonly read: number;
 }
 
 /** The medians of several measurements. Throws if there is none. */
@@ -20,6 +22,7 @@ export const medianRates = (all: readonly Rates[]): Rates => ({
   gemmOneThread: median(all.map(({ gemmOneThread }) => gemmOneThread)),
   copy: median(all.map(({ copy }) => copy)),
   copyOneThread: median(all.map(({ copyOneThread }) => copyOneThread)),
+  read: median(all.map(({ read }) => read)),
 });
 
 /** Measures the rates again and again, as they change with what else the machine does. */
@@ -47,6 +50,7 @@ export async function openRoofline(threads: number): Promise<Roofline> {
         gemmOneThread: await products[1].rate(),
         copy: await copies.rate(threads),
         copyOneThread: await copies.rate(1),
+        read: await copies.rate(threads, "compare"),
       };
     },
     async close() {
@@ -86,18 +90,18 @@ async function openProducts(threads: number): Promise<{ rate(): Promise<number>;
   };
 }
 
-/** Copies blocks that no cache holds. */
-const COPYING = `
+/** Copies blocks that no cache holds, or reads two equal ones to their ends to compare them. */
+const MOVING = `
 const { parentPort, workerData } = require("node:worker_threads");
-const from = Buffer.alloc(workerData, 1), to = Buffer.alloc(workerData, 2);
-parentPort.on("message", () => {
-  from.copy(to);
+const from = Buffer.alloc(workerData, 1), to = Buffer.alloc(workerData, 1);
+parentPort.on("message", (what) => {
+  from[what](to);
   parentPort.postMessage(0);
 });`;
 /** Bytes of a block; where there are many threads, of all their blocks. */
 const [BLOCK, ALL_BLOCKS] = [128 * 2 ** 20, 2 ** 30];
 
-/** Threads that copy memory. */
+/** Threads that copy and read memory. */
 class Copies {
   readonly #block: number;
   readonly #workers: readonly Worker[];
@@ -105,11 +109,11 @@ class Copies {
   constructor(threads: number) {
     this.#block = Math.min(BLOCK, ALL_BLOCKS / threads) & ~7;
     const options = { eval: true, workerData: this.#block };
-    this.#workers = Array.from({ length: threads }, () => new Worker(COPYING, options));
+    this.#workers = Array.from({ length: threads }, () => new Worker(MOVING, options));
   }
 
-  /** Bytes read and written a second by so many threads at once. */
-  rate(threads: number): Promise<number> {
+  /** Bytes read and written a second by so many threads at once, or read alone. */
+  rate(threads: number, what: "copy" | "compare" = "copy"): Promise<number> {
     const workers = this.#workers.slice(0, threads);
     const once = (worker: Worker) =>
       new Promise((resolve, reject) => {
@@ -118,7 +122,7 @@ class Copies {
           resolve(null);
         };
         worker.once("message", done).once("error", reject);
-        worker.postMessage(0);
+        worker.postMessage(what);
       });
     return rateOf(2 * this.#block * workers.length, () => Promise.all(workers.map(once)));
   }

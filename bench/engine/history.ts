@@ -65,6 +65,7 @@ export const entriesOf = (report: EngineReport, commit: string): Entry[] =>
         gemmOneThread: rounded(result.rates.gemmOneThread),
         copy: rounded(result.rates.copy),
         copyOneThread: rounded(result.rates.copyOneThread),
+        read: rounded(result.rates.read),
       },
     }));
 

@@ -27,5 +27,5 @@ export function rateCells(work: Work | null, rates: Rates | null, ms: number): {
 const percent = (share: number): string => `${digits(100 * share)} %`;
 
 /** The rates of the machine in a line. */
-export const roofText = ({ gemm, gemmOneThread, copy, copyOneThread }: Rates): string =>
-  `- the machine meanwhile: matrix products ${digits(gemm / 1e9)} GFLOP/s (one thread ${digits(gemmOneThread / 1e9)}), copying ${digits(copy / 1e9)} GB/s read and written (one thread ${digits(copyOneThread / 1e9)})`;
+export const roofText = ({ gemm, gemmOneThread, copy, copyOneThread, read }: Rates): string =>
+  `- the machine meanwhile: matrix products ${digits(gemm / 1e9)} GFLOP/s (one thread ${digits(gemmOneThread / 1e9)}), copying ${digits(copy / 1e9)} GB/s read and written (one thread ${digits(copyOneThread / 1e9)}), reading alone ${digits(read / 1e9)} GB/s`;

@@ -4,7 +4,7 @@ import { type Decoder, type DecoderParams, decoder, loadPretrained, modelFolder 
 import { median } from "../../src/report/index.ts";
 import { decodeCosts, generate } from "../../src/serve/index.ts";
 import { quantizeLinears } from "../../src/surgery/index.ts";
-import { openRoofline } from "../roofline.ts";
+import { medianRates, openRoofline, type Rates } from "../roofline.ts";
 import { table } from "../table.ts";
 
 export interface DecodeBenchOptions {
@@ -26,13 +26,15 @@ export interface DecodeFigures {
   /** Milliseconds a step, which gives a token to each row: the medians of the rounds. */
   readonly ms: readonly number[];
   readonly tokensPerSecond: number;
-  /** Bytes of weights over the time of a step, and that over the rate of copying. */
+  /** Bytes of weights over the time of a step, and that over the rates of reading and of copying. */
   readonly bytesPerSecond: number;
+  readonly shareOfRead: number;
   readonly shareOfCopy: number;
 }
 
 export interface DecodeReport {
-  /** Bytes read and written in a second by all threads together. */
+  /** Bytes read in a second by all threads together where nothing is written, and read and written where they copy. */
+  readonly readRate: number;
   readonly copyRate: number;
   readonly figures: readonly DecodeFigures[];
 }
@@ -42,14 +44,14 @@ export async function runDecode(options: DecodeBenchOptions): Promise<DecodeRepo
   const { models, rows, prompt, tokens, rounds, threads, log } = options;
   setDefaults({ threads });
   const roofline = await openRoofline(threads);
-  const rates: number[] = [];
+  const rates: Rates[] = [];
   const loaded: { readonly name: string; readonly model: Decoder; readonly params: DecoderParams }[] = [];
   for (const name of models) loaded.push({ name, ...(await load(name)) });
   const cases = loaded.flatMap((each) => rows.map((count) => ({ ...each, count, ms: [] as number[] })));
   // The first round builds graphs and does not count.
   for (let round = 0; round <= rounds; round++) {
     log(`round ${round} of ${rounds}`);
-    rates.push((await roofline.measure()).copy);
+    rates.push(await roofline.measure());
     for (const { model, params, count, ms } of cases) {
       const prompts = Array.from({ length: count }, (_, row) =>
         Array.from({ length: prompt }, (_, i) => (7 * i + row + 1) % model.config.vocabulary),
@@ -64,9 +66,9 @@ export async function runDecode(options: DecodeBenchOptions): Promise<DecodeRepo
     }
   }
   await roofline.close();
-  const rate = median(rates);
+  const { read, copy } = medianRates(rates);
   return {
-    copyRate: rate,
+    ...{ readRate: read, copyRate: copy },
     figures: cases.map(({ name, model, params, count, ms }) => {
       const bytesPerSecond = decodeCosts(model, params).weightBytesPerToken / (median(ms) / 1000);
       return {
@@ -75,24 +77,26 @@ export async function runDecode(options: DecodeBenchOptions): Promise<DecodeRepo
         ms,
         tokensPerSecond: (1000 * count) / median(ms),
         bytesPerSecond,
-        shareOfCopy: bytesPerSecond / rate,
+        shareOfRead: bytesPerSecond / read,
+        shareOfCopy: bytesPerSecond / copy,
       };
     }),
   };
 }
 
-export const decodeText = ({ copyRate, figures }: DecodeReport): string =>
+export const decodeText = ({ readRate, copyRate, figures }: DecodeReport): string =>
   `${table(
-    ["model", "rows", "ms a step", "tokens/s", "weights GB/s", "of copying"],
-    figures.map(({ model, rows, ms, tokensPerSecond, bytesPerSecond, shareOfCopy }) => [
+    ["model", "rows", "ms a step", "tokens/s", "weights GB/s", "of reading", "of copying"],
+    figures.map(({ model, rows, ms, tokensPerSecond, bytesPerSecond, shareOfRead, shareOfCopy }) => [
       model,
       String(rows),
       median(ms).toFixed(2),
       tokensPerSecond.toFixed(1),
       (bytesPerSecond / 1e9).toFixed(2),
+      `${(100 * shareOfRead).toFixed(0)} %`,
       `${(100 * shareOfCopy).toFixed(0)} %`,
     ]),
-  )}\ncopying: ${(copyRate / 1e9).toFixed(2)} GB/s read and written\n`;
+  )}\nreading: ${(readRate / 1e9).toFixed(2)} GB/s; copying: ${(copyRate / 1e9).toFixed(2)} GB/s read and written\n`;
 
 /** A Llama form of about 100 million parameters with random weights. */
 const RANDOM = "random-100m";

@@ -108,10 +108,10 @@ test("rates of the machine are measured once a round, and their medians reported
       rounds: 3,
       log: () => undefined,
       reference: "b",
-      rates: async () => ({ gemm: ++round, gemmOneThread: 1, copy: 10 * round, copyOneThread: 5 }),
+      rates: async () => ({ gemm: ++round, gemmOneThread: 1, copy: 10 * round, copyOneThread: 5, read: 6 }),
     },
   );
-  expect(rates).toEqual({ gemm: 2, gemmOneThread: 1, copy: 20, copyOneThread: 5 });
+  expect(rates).toEqual({ gemm: 2, gemmOneThread: 1, copy: 20, copyOneThread: 5, read: 6 });
 });
 
 test("what cannot be started is told", async () => {

@@ -55,7 +55,7 @@ const report: EngineReport = {
       job: "mlp",
       reference: "torch",
       failures: [],
-      rates: { gemm: 123456789, gemmOneThread: 2, copy: 3, copyOneThread: 4 },
+      rates: { gemm: 123456789, gemmOneThread: 2, copy: 3, copyOneThread: 4, read: 5 },
       works: [],
       results: [7, 5].map((ms) => ({
         peer: "fourward",

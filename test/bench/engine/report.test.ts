@@ -18,7 +18,7 @@ const result = (peer: string, rounds: readonly number[], base: readonly number[]
 });
 
 /** A machine of 500 GFLOP/s and 50 GB/s. */
-const rates = { gemm: 5e11, gemmOneThread: 2.5e11, copy: 5e10, copyOneThread: 2e10 };
+const rates = { gemm: 5e11, gemmOneThread: 2.5e11, copy: 5e10, copyOneThread: 2e10, read: 3e10 };
 
 const report: EngineReport = {
   group: "engine",
