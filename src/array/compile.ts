@@ -2,8 +2,9 @@
 
 import { runtime } from "#runtime";
 import { frozenId } from "./frozen.ts";
-import { nodesOf, printGraph } from "./graph.ts";
-import { OnnxBuilder } from "./onnx/builder.ts";
+import { hasNode, nodesOf, printGraph } from "./graph.ts";
+import { findChannelBlock } from "./onnx/blocked.ts";
+import { OnnxBuilder, type Target } from "./onnx/builder.ts";
 import { encodeModel } from "./onnx/proto.ts";
 import { type Profile, Recorder, recorder } from "./profile.ts";
 import {
@@ -139,9 +140,9 @@ function lower(
   graph: Graph,
   inputNames: readonly string[],
   outputNames: readonly string[],
-  { resident = [], unrolled = false }: { readonly resident?: readonly string[]; readonly unrolled?: boolean } = {},
+  { resident = [], target }: { readonly resident?: readonly string[]; readonly target?: Partial<Target> } = {},
 ): Model {
-  const builder = new OnnxBuilder({ unrolled });
+  const builder = new OnnxBuilder(target);
   const used = new Set([...nodesOf(graph.outputs).flatMap((node) => node.inputs), ...graph.outputs]);
   const inputs = graph.inputs.map((x, i) => (used.has(x) ? (inputNames[i] ?? `captured.${i}`) : ""));
   const results = builder.emit(graph, inputs);
@@ -245,18 +246,12 @@ interface Ready<R> {
   readonly program: Program<R>;
 }
 
-/** A traced and lowered function for one signature of its arguments. */
-function prepare<A extends readonly unknown[], R>(
-  fn: (...args: A) => R,
-  args: Flat<A>,
-  options: Pick<CompileOptions, "device" | "resident"> = {},
-): Ready<R> {
-  const { resident = [] } = options;
+/** A traced function for one signature of its arguments. */
+function traceFor<A extends readonly unknown[], R>(fn: (...args: A) => R, args: Flat<A>): Program<R> {
   const open = openPlaces(args.leaves);
-  const names = open.map((i) => args.paths[i] as string);
-  const program = trace(
+  return trace(
     open.map((i) => args.leaves[i] as Tensor),
-    names,
+    open.map((i) => args.paths[i] as string),
     (inputs) => {
       const all = [...args.leaves];
       open.forEach((place, i) => {
@@ -265,6 +260,34 @@ function prepare<A extends readonly unknown[], R>(
       return fn(...args.rebuild(all));
     },
   );
+}
+
+/** The extent of blocks of channels in this process, once a graph has a convolution. */
+let channelBlock: Promise<number> | undefined;
+
+/** What is known of the runtime for the graph. */
+async function targetFor(graph: Graph, options: CompileOptions): Promise<Partial<Target>> {
+  const { device } = sessionOptions(options);
+  const isConvolution = ({ rules }: Node<never>) => rules.name === "conv" || rules.name === "convInputGradient";
+  if (device !== "cpu" || !hasNode(graph, isConvolution)) return { unrolled: ownsMemory(options) };
+  channelBlock ??= findChannelBlock(async (model, data, shape) => {
+    const session = await runtime.load(model, { device, threads: 1 });
+    const results = await session.run(new Map([["x", { data, shape, dtype: "float32" }]]));
+    await session.release();
+    return results.get("y")?.data as Float32Array;
+  });
+  return { channelBlock: await channelBlock };
+}
+
+/** A traced and lowered function for one signature of its arguments. */
+async function prepare<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  args: Flat<A>,
+  options: CompileOptions,
+  measuring?: Recorder,
+): Promise<Ready<R>> {
+  const program = measuring ? measuring.tracing(() => traceFor(fn, args)) : traceFor(fn, args);
+  const { resident = [] } = options;
   const { paths } = program.result;
   const outputNames = paths.map(outputName);
   // No device that a page or Node reaches holds float64.
@@ -277,9 +300,9 @@ function prepare<A extends readonly unknown[], R>(
     program,
     model: lower(
       program.graph,
-      names.map((name) => `input.${name}`),
+      openPlaces(args.leaves).map((i) => `input.${args.paths[i]}`),
       outputNames,
-      { resident: stays.map(outputName), unrolled: ownsMemory(options) },
+      { resident: stays.map(outputName), target: await targetFor(program.graph, options) },
     ),
   };
 }
@@ -328,23 +351,25 @@ export function compile<A extends readonly unknown[], R>(
   options: CompileOptions = {},
 ): Compiled<A, R> {
   if (typeof fn !== "function") throw new TypeError("compile: expected a function over tensors");
-  const ready = new Map<string, Ready<R>>();
+  const ready = new Map<string, Promise<Ready<R>>>();
   const own = options.profile ? new Recorder() : undefined;
   const call = async (...args: A): Promise<R> => {
     let flat = flatten(args);
     if (flat.leaves.some((x) => !isConcrete(x))) flat = flatten(await evaluate(args, options));
     const measuring = own ?? recorder();
     // What was traced while nobody measured does not know which lines it came from.
-    const place = ownsMemory(options) ? "device" : "host";
-    const key = `${signature(flat)} ${place}${measuring ? ` ${measuring.name}` : ""}`;
+    const { device } = sessionOptions(options);
+    const key = `${device} ${signature(flat)}${measuring ? ` ${measuring.name}` : ""}`;
     let entry = ready.get(key);
     if (!entry) {
-      entry = measuring ? measuring.tracing(() => prepare(fn, flat, options)) : prepare(fn, flat, options);
+      entry = prepare(fn, flat, options, measuring);
       ready.set(key, entry);
+      entry.catch(() => ready.delete(key));
     }
-    return run(await sessionFor(entry.model, options, measuring), entry, flat.leaves);
+    const { model } = await entry;
+    return run(await sessionFor(model, options, measuring), await entry, flat.leaves);
   };
-  const print = (...args: A): string => printGraph(prepare(fn, flatten(args)).program.graph);
+  const print = (...args: A): string => printGraph(traceFor(fn, flatten(args)).graph);
   const profile = async (): Promise<Profile> => {
     if (!own) throw new Error("profile: the function was compiled without profile: true");
     return own.end();
@@ -374,11 +399,12 @@ export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promis
   const pending = flat.leaves.flatMap((x, i) => (isConcrete(x) ? [] : [i]));
   if (pending.length === 0) return flat.leaves.every((x, i) => x === onHost[i]) ? tree : flat.rebuild(onHost);
   const none = flatten<[]>([]);
-  const ready = prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none, options);
+  const measuring = recorder();
+  const ready = await prepare(() => pending.map((i) => flat.leaves[i] as Tensor), none, options);
   // What depends on nothing, such as new parameters, has the same digits whatever the number of threads.
   const alone = ready.program.captured.length === 0;
   // Such a graph is hardly ever met again, so its session is not kept.
-  const session = await load(ready.model, { ...sessionOptions(options), alone, once: true }, recorder());
+  const session = await load(ready.model, { ...sessionOptions(options), alone, once: true }, measuring);
   const values = await run(session, ready, []).finally(() => session.release());
   const leaves = [...onHost];
   pending.forEach((place, i) => {

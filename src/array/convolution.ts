@@ -1,5 +1,5 @@
 /** Convolutions in any number of dimensions. Their three products are each other's gradients. */
-import { float64Convolution, inputGradientNodes, type Spatial, weightGradientNodes } from "./onnx/convolution.ts";
+import { convolutionNodes, inputGradientNodes, type Spatial, weightGradientNodes } from "./onnx/convolution.ts";
 import { checkFloat } from "./operands.ts";
 import { type Primitive, primitive } from "./primitive.ts";
 import { type Shape, showShape, sizeOf } from "./shape.ts";
@@ -41,22 +41,8 @@ const forward: Primitive<[x: Tensor, w: Tensor], Spatial> = primitive("conv", {
     weightGradient(x, dy, { ...params, shape: w.shape }),
   ],
   operations: ([, w], y) => products(y.shape, w.shape),
-  onnx: (graph, [x, w], { stride, dilation, before, after, groups }, node) => {
-    const types = node.inputs as [Tensor, Tensor];
-    const { shape, dtype } = node.outputs[0] as Tensor;
-    if (dtype === "float64") return float64Convolution(graph, x, w, types, shape, node.params);
-    const kernel = spatial(types[1].shape);
-    const name = graph.node("Conv", [x, w], {
-      strides: stride,
-      dilations: dilation,
-      pads: [...before, ...after],
-      group: groups,
-      kernel_shape: kernel,
-    });
-    // WebGPU's has no groups over three axes.
-    if (kernel.length > 2 && groups > 1) graph.keepOnHost(name);
-    return name;
-  },
+  onnx: (graph, [x, w], params, { inputs, outputs }) =>
+    convolutionNodes(graph, x, w, inputs as [Tensor, Tensor], (outputs[0] as Tensor).shape, params),
 });
 
 const inputGradient: Primitive<[dy: Tensor, w: Tensor], GradientParams> = primitive("convInputGradient", {

@@ -28,6 +28,10 @@ export function nodesOf(outputs: readonly Tensor[], enter: (node: Node<never>) =
   return [...seen].sort((a, b) => a.id - b.id);
 }
 
+/** True if a node of the graph, or of a body in it, is one of these. */
+export const hasNode = (graph: Graph, is: (node: Node<never>) => boolean): boolean =>
+  nodesOf(graph.outputs).some((node) => is(node) || node.bodies.some((body) => hasNode(body, is)));
+
 /** Maps tensors of an old graph to those of a new one; tensors that were never replaced stand for themselves. */
 export class Substitution {
   readonly #map = new Map<Tensor, Tensor>();

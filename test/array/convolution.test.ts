@@ -141,6 +141,17 @@ const wide: Case[] = [
   },
 }));
 
+/** Channels in whole blocks, with few enough weights: where the processor has them, blocks are convolved. */
+const blocks: Case[] = [
+  { stride: [1, 1], dilation: [1, 1], before: [1, 1], after: [1, 1] },
+  { stride: [2, 1], dilation: [1, 2], before: [0, 1], after: [2, 0] },
+  { stride: [1, 3], dilation: [2, 1], before: [2, 0], after: [1, 0] },
+].map((geometry, i) => ({
+  x: drawn(i, [2, 16, 9, 10], "float64"),
+  w: drawn(i + 9, [32, 16, 3, 2], "float64"),
+  geometry: { ...geometry, groups: 1 },
+}));
+
 function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number, what: string): void {
   expect(actual.length, what).toBe(expected.length);
   const scale = expected.reduce((m, v) => Math.max(m, Math.abs(v)), 1);
@@ -157,7 +168,7 @@ describe("convolution", () => {
     ["float64", 1e-13],
     ["float32", 1e-5],
   ])("and its gradients agree with the definition for any geometry in %s", async (dtype, tolerance) => {
-    const cases = [...fc.sample(casesOf(fc.integer({ min: 1, max: 3 })), { numRuns: 40, seed: 7 }), ...wide];
+    const cases = [...fc.sample(casesOf(fc.integer({ min: 1, max: 3 })), { numRuns: 40, seed: 7 }), ...wide, ...blocks];
     const expected = cases.map(direct);
     const dys = expected.map(({ shape }, i) => drawn(i + 100, shape, "float64"));
     const results = await evaluate(

@@ -26,20 +26,27 @@ interface Model {
   readonly renamed: Map<string, string>;
   /** The traced node that each operator computes a part of, by the name of the operator's first output. */
   readonly origins: Map<string, Node<never>>;
-  /** Loops of a known length are written out where they are short enough. */
-  readonly unrolled: boolean;
+  readonly target: Target;
   /** Operators that no device but the CPU computes, and operators that need float16, by their first outputs. */
   readonly onHost: Set<string>;
   readonly halves: Set<string>;
 }
 
-const newModel = (unrolled: boolean): Model => ({
+/** What is known of the runtime that a model is made for. */
+export interface Target {
+  /** Channels in a block of its blocked convolutions (see `blockedConvolution`); 0 if it has none. */
+  readonly channelBlock: number;
+  /** Loops of a known length are written out where they are short enough. */
+  readonly unrolled: boolean;
+}
+
+const newModel = (target: Partial<Target>): Model => ({
   names: 0,
   initializers: [],
   known: new Map(),
   renamed: new Map(),
   origins: new Map(),
-  unrolled,
+  target: { channelBlock: 0, unrolled: false, ...target },
   onHost: new Set(),
   halves: new Set(),
 });
@@ -51,14 +58,14 @@ export class OnnxBuilder {
   readonly #results = new Set<string>();
   #used = new Set<Tensor>();
 
-  /** A new model; `unrolled` writes out loops of a known length where they are short enough. */
-  constructor({ unrolled = false, model = newModel(unrolled) }: { unrolled?: boolean; model?: Model } = {}) {
+  /** A new model, for any runtime unless something is known of one. */
+  constructor(target: Partial<Target> = {}, model: Model = newModel(target)) {
     this.#model = model;
   }
 
-  /** Whether loops are written out. */
-  get unrolled(): boolean {
-    return this.#model.unrolled;
+  /** The runtime that the model is made for. */
+  get target(): Target {
+    return this.#model.target;
   }
 
   /** Initializers of the whole model. */
@@ -155,7 +162,7 @@ export class OnnxBuilder {
     name: string,
     build: (inner: OnnxBuilder) => { inputs: readonly OnnxValue[]; outputs: readonly OnnxValue[] },
   ): Attribute {
-    const inner = new OnnxBuilder({ model: this.#model });
+    const inner = new OnnxBuilder(this.#model.target, this.#model);
     const { inputs, outputs } = build(inner);
     return {
       kind: "graph",

@@ -1,6 +1,7 @@
 /** How the products of convolution are written in ONNX where the runtime's own operator is slow or missing. */
 import { type Shape, sizeOf } from "../shape.ts";
 import type { TensorType } from "../tensor.ts";
+import { blockedConvolution, suitsBlocks } from "./blocked.ts";
 import type { OnnxBuilder } from "./builder.ts";
 
 /** A convolution's parameters along its spatial axes. */
@@ -65,7 +66,7 @@ const nothing = (graph: OnnxBuilder, shape: Shape): string =>
   graph.constant({ shape, dtype: "float64" }, new Float64Array(0));
 
 /** Forward convolution as a sum over taps, for float64, in which the runtime has no kernel. */
-export function float64Convolution(
+function float64Convolution(
   graph: OnnxBuilder,
   x: string,
   w: string,
@@ -90,6 +91,33 @@ export function float64Convolution(
   return reshape(graph, addAll(graph, parts), shape);
 }
 
+/** Forward convolution to an output of `shape`, in the way that suits type and extents. */
+export function convolutionNodes(
+  graph: OnnxBuilder,
+  x: string,
+  w: string,
+  [xType, wType]: readonly [TensorType, TensorType],
+  shape: Shape,
+  params: Spatial,
+): string {
+  const { dtype } = xType;
+  if (dtype === "float64") return float64Convolution(graph, x, w, [xType, wType], shape, params);
+  if (suitsBlocks(graph.target, [xType, wType, { shape, dtype }], params))
+    return blockedConvolution(graph, x, w, wType, params);
+  const { groups } = params;
+  const kernel = spatial(wType.shape);
+  const name = graph.node("Conv", [x, w], {
+    strides: params.stride,
+    dilations: params.dilation,
+    pads: [...params.before, ...params.after],
+    group: groups,
+    kernel_shape: kernel,
+  });
+  // WebGPU's has no groups over three axes.
+  if (kernel.length > 2 && groups > 1) graph.keepOnHost(name);
+  return name;
+}
+
 /** Gradient of the input. */
 export function inputGradientNodes(
   graph: OnnxBuilder,
@@ -101,22 +129,26 @@ export function inputGradientNodes(
   if (dyType.dtype === "float64") return float64InputGradient(graph, dy, w, dyType, wType, params);
   const { stride, dilation, before, after, groups, shape } = params;
   const kernel = spatial(wType.shape);
-  const channels = shape[1] as number;
-  // Copying what each tap sees takes most of the time: of the output's channels here, of the input's in the runtime's
-  // transposed convolution, which also adds it up again, so that this is up to four times as fast.
-  const fewer = channels >= 32 || (dyType.shape[1] as number) <= 2 * channels;
-  const plain = stride.every((s) => s === 1) && groups === 1 && kernel.some((k) => k > 1) && fewer;
-  if (plain) {
+  const [outputs, channels] = wType.shape as readonly [number, number];
+  const swappedType = { shape: [channels, outputs, ...kernel], dtype: wType.dtype };
+  const reach = kernel.map((k, i) => (k - 1) * (dilation[i] as number));
+  const turned: Spatial = {
+    ...{ stride, dilation, groups },
+    before: reach.map((r, i) => r - (before[i] as number)),
+    after: reach.map((r, i) => r - (after[i] as number)),
+  };
+  // Copying what each tap sees takes most of the time: of the output's channels in a convolution by the turned kernel, of
+  // the input's in the runtime's transposed one, which also adds it up again.
+  const copiesLess = channels >= 32 || outputs <= 2 * channels;
+  const isFast = copiesLess || suitsBlocks(graph.target, [dyType, swappedType, { shape, dtype: dyType.dtype }], turned);
+  // Padding wider than the reach of the kernel would need a negative amount, which no convolution takes.
+  const fits = [...turned.before, ...turned.after].every((n) => n >= 0);
+  if (stride.every((s) => s === 1) && groups === 1 && kernel.some((k) => k > 1) && isFast && fits) {
     const axes = kernel.map((_, i) => i + 2);
     const each = (value: number) => graph.int64s(axes.map(() => value));
-    const turned = graph.node("Slice", [w, each(-1), each(-(2 ** 31)), graph.int64s(axes), each(-1)]);
-    const swapped = graph.node("Transpose", [turned], { perm: [1, 0, ...axes] });
-    const reach = kernel.map((k, i) => (k - 1) * (dilation[i] as number));
-    const pads = [...reach.map((r, i) => r - (before[i] as number)), ...reach.map((r, i) => r - (after[i] as number))];
-    // Padding wider than the reach of the kernel would need a negative amount here, which Conv does not take.
-    if (pads.every((n) => n >= 0)) {
-      return graph.node("Conv", [dy, swapped], { dilations: dilation, pads, kernel_shape: kernel });
-    }
+    const reversed = graph.node("Slice", [w, each(-1), each(-(2 ** 31)), graph.int64s(axes), each(-1)]);
+    const swapped = graph.node("Transpose", [reversed], { perm: [1, 0, ...axes] });
+    return convolutionNodes(graph, dy, swapped, [dyType, swappedType], shape, turned);
   }
   const missing = shape.slice(2).map((n, i) => {
     const covered =

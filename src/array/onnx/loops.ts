@@ -87,7 +87,7 @@ export function scanNodes(
       );
     return [...operands.slice(0, carries), ...empty] as string[];
   }
-  if (graph.unrolled && length * operationsIn(body) <= UNROLLED)
+  if (graph.target.unrolled && length * operationsIn(body) <= UNROLLED)
     return writtenOut(graph, operands, shape, body, stacks);
   // Scan counts its steps by a sequence; where there is none, one of single bytes does.
   const walked =

@@ -4,7 +4,7 @@ import { setDefaults } from "../../../src/array/index.ts";
 import { type Outcome, runFiles } from "./vitest.ts";
 
 /** Left out are those of what only Node has: traces in files, and the threads of the process. */
-const files = import.meta.glob(["../../array/*.test.ts", "!../../array/{profile,sessions}.test.ts"]);
+const files = import.meta.glob(["../../array/*.test.ts", "!../../array/{blocked,profile,sessions}.test.ts"]);
 
 Object.assign(globalThis, {
   runArrayTests: (wanted?: readonly string[], device = "cpu"): Promise<Outcome[]> => {
