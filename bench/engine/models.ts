@@ -46,8 +46,8 @@ const models: Readonly<Record<string, (sizes: Sizes) => Model>> = {
       crossEntropy(linear(p, "down", relu(linear(p, "up", x))), y),
   cnn: () => {
     const block = (p: Params, name: string, x: Tensor): Tensor => {
-      const bias = reshape(get(p, `${name}.bias`), [-1, 1, 1]);
-      return maxPool(relu(add(conv(x, get(p, `${name}.weight`), { padding: 1 }), bias)), { window: 2 });
+      const h = conv(x, get(p, `${name}.weight`), { padding: 1, bias: get(p, `${name}.bias`) });
+      return maxPool(relu(h), { window: 2 });
     };
     return (p, { x, y }) => {
       const h = block(p, "conv2", block(p, "conv1", x));

@@ -268,7 +268,7 @@ let channelBlock: Promise<number> | undefined;
 /** What is known of the runtime for the graph. */
 async function targetFor(graph: Graph, options: CompileOptions): Promise<Partial<Target>> {
   const { device } = sessionOptions(options);
-  const isConvolution = ({ rules }: Node<never>) => rules.name === "conv" || rules.name === "convInputGradient";
+  const isConvolution = ({ rules }: Node<never>) => ["conv", "convWithBias", "convInputGradient"].includes(rules.name);
   if (device !== "cpu" || !hasNode(graph, isConvolution)) return { unrolled: ownsMemory(options) };
   channelBlock ??= findChannelBlock(async (model, data, shape) => {
     const session = await runtime.load(model, { device, threads: 1 });

@@ -2,6 +2,7 @@
 import { convolutionNodes, inputGradientNodes, type Spatial, weightGradientNodes } from "./onnx/convolution.ts";
 import { checkFloat } from "./operands.ts";
 import { type Primitive, primitive } from "./primitive.ts";
+import { sum } from "./reduce.ts";
 import { type Shape, showShape, sizeOf } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
 
@@ -41,8 +42,20 @@ const forward: Primitive<[x: Tensor, w: Tensor], Spatial> = primitive("conv", {
     weightGradient(x, dy, { ...params, shape: w.shape }),
   ],
   operations: ([, w], y) => products(y.shape, w.shape),
-  onnx: (graph, [x, w], params, { inputs, outputs }) =>
-    convolutionNodes(graph, x, w, inputs as [Tensor, Tensor], (outputs[0] as Tensor).shape, params),
+  onnx: (graph, operands, params, { inputs, outputs }) =>
+    convolutionNodes(graph, operands, inputs as [Tensor, Tensor], (outputs[0] as Tensor).shape, params),
+});
+
+const forwardWithBias = primitive<[x: Tensor, w: Tensor, bias: Tensor], Spatial>("convWithBias", {
+  shape: ([x, w], params) => ({ shape: outputShape(x.shape, w.shape, params), dtype: x.dtype }),
+  gradient: (dy, { inputs: [x, w], params }) => [
+    inputGradient(dy, w, { ...params, shape: x.shape }),
+    weightGradient(x, dy, { ...params, shape: w.shape }),
+    sum(dy, { axis: [0, ...spatial(dy.shape).map((_, i) => i + 2)] }),
+  ],
+  operations: ([, w], y) => products(y.shape, w.shape),
+  onnx: (graph, operands, params, { inputs, outputs }) =>
+    convolutionNodes(graph, operands, inputs as unknown as [Tensor, Tensor], (outputs[0] as Tensor).shape, params),
 });
 
 const inputGradient: Primitive<[dy: Tensor, w: Tensor], GradientParams> = primitive("convInputGradient", {
@@ -68,7 +81,8 @@ const weightGradient: Primitive<[x: Tensor, dy: Tensor], GradientParams> = primi
 /** `same`: as many positions as elements (at stride 1); `valid`: none; else elements before and after each axis. */
 export type Padding = number | "same" | "valid" | readonly (readonly [before: number, after: number])[];
 
-export interface ConvOptions {
+/** Where a kernel is put. */
+export interface ConvGeometry {
   /** Distance between positions of the kernel, for all axes or each; 1 by default. */
   readonly stride?: number | readonly number[];
   /** Zeros around the input; none by default. */
@@ -77,6 +91,11 @@ export interface ConvOptions {
   readonly dilation?: number | readonly number[];
   /** Channels are cut into so many groups that do not see each other; 1 by default, all channels for depthwise. */
   readonly groups?: number;
+}
+
+export interface ConvOptions extends ConvGeometry {
+  /** What is added to each channel of the output, `[outputs]`; nothing by default. */
+  readonly bias?: Tensor;
 }
 
 /** A whole number of at least 1 for each of `rank` axes. */
@@ -123,7 +142,7 @@ function normalize(
   operation: string,
   w: TensorType,
   extents: readonly number[],
-  { stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvOptions,
+  { stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvGeometry,
 ): Spatial {
   const rank = w.shape.length - 2;
   const strides = perAxis(operation, "stride", stride, rank);
@@ -156,7 +175,8 @@ function checkGroups(operation: string, count: number, what: string, groups: num
 }
 
 /**
- * Convolution (cross-correlation, as in all of deep learning): `y[b, o, p] = Σ_{i, k} x[b, i, p·stride + k·dilation] w[o, i, k]`.
+ * Convolution (cross-correlation, as in all of deep learning):
+ * `y[b, o, p] = Σ_{i, k} x[b, i, p·stride + k·dilation] w[o, i, k] + bias[o]`.
  * `x: [batch, channels, ...spatial]`, `w: [outputs, channels/groups, ...kernel]` give `[batch, outputs, ...positions]`.
  */
 export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
@@ -176,7 +196,13 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
     throw new RangeError(
       `conv: a kernel ${showShape(spatial(w.shape))} with its dilation does not fit into x ${showShape(x.shape)} with its padding`,
     );
-  return forward(x, w, params);
+  const { bias } = options;
+  if (!bias) return forward(x, w, params);
+  if (bias.rank !== 1 || bias.size !== outputs || bias.dtype !== x.dtype)
+    throw new RangeError(
+      `conv: bias needs shape [${outputs}] in ${x.dtype}, got ${showShape(bias.shape)} in ${bias.dtype}`,
+    );
+  return forwardWithBias(x, w, bias, params);
 }
 
 /**
@@ -190,7 +216,7 @@ export function convTranspose(
   {
     outputPadding = 0,
     ...options
-  }: Omit<ConvOptions, "padding"> & {
+  }: Omit<ConvGeometry, "padding"> & {
     readonly padding?: Exclude<Padding, "same">;
     readonly outputPadding?: number | readonly number[];
   } = {},

@@ -33,7 +33,7 @@ export {
 } from "./compile.ts";
 export { item, type Nested, tensor, toNested, type Values } from "./construct.ts";
 export { cond, type ScanOptions, scan, whileLoop } from "./control.ts";
-export { type ConvOptions, conv, convTranspose, type Padding } from "./convolution.ts";
+export { type ConvGeometry, type ConvOptions, conv, convTranspose, type Padding } from "./convolution.ts";
 export { bytesOf, type DType, dtypes, fromFloat16Bits, type HostArray, isFloat, toFloat16Bits } from "./dtype.ts";
 export { einsum } from "./einsum.ts";
 export * from "./elementwise.ts";

@@ -1,5 +1,5 @@
 /** Convolutions in any number of dimensions, with a learned kernel. */
-import { add, type ConvOptions, conv, convTranspose, fold, reshape, type Shape, type Tensor } from "../array/index.ts";
+import { add, type ConvGeometry, conv, convTranspose, fold, reshape, type Shape, type Tensor } from "../array/index.ts";
 import { checkCount } from "./checks.ts";
 import { type Fans, fanInUniform, type Initializer } from "./initializers.ts";
 import type { Layer } from "./layer.ts";
@@ -21,7 +21,7 @@ interface KernelOptions<B extends boolean> {
 }
 
 /** Stride, padding, dilation and groups are those of `conv`. */
-export type ConvolutionOptions<B extends boolean = true> = KernelOptions<B> & ConvOptions;
+export type ConvolutionOptions<B extends boolean = true> = KernelOptions<B> & ConvGeometry;
 
 /** Stride, padding, output padding, dilation and groups are those of `convTranspose`. */
 export type TransposedConvolutionOptions<B extends boolean = true> = KernelOptions<B> &
@@ -36,7 +36,9 @@ export type TransposedConvolutionOptions<B extends boolean = true> = KernelOptio
 export function convolution<const B extends boolean = true>(options: ConvolutionOptions<B>): Layer<LinearParams<B>> {
   const { inputs, outputs, kernel, bias, init, initBias, ...shape } = options;
   const groups = checkGroups("convolution", inputs, outputs, shape.groups);
-  return kernelLayer(options, [outputs, inputs / groups, ...kernel], groups, (x, weight) => conv(x, weight, shape));
+  return kernelLayer(options, [outputs, inputs / groups, ...kernel], groups, (x, weight, bias) =>
+    conv(x, weight, { ...shape, ...(bias ? { bias } : {}) }),
+  );
 }
 
 /**
@@ -51,9 +53,10 @@ export function transposedConvolution<const B extends boolean = true>(
 ): Layer<LinearParams<B>> {
   const { inputs, outputs, kernel, bias, init, initBias, ...shape } = options;
   const groups = checkGroups("transposedConvolution", inputs, outputs, shape.groups);
-  return kernelLayer(options, [inputs, outputs / groups, ...kernel], groups, (x, weight) =>
-    convTranspose(x, weight, shape),
-  );
+  return kernelLayer(options, [inputs, outputs / groups, ...kernel], groups, (x, weight, bias) => {
+    const y = convTranspose(x, weight, shape);
+    return bias ? add(y, reshape(bias, [outputs, ...kernel.map(() => 1)])) : y;
+  });
 }
 
 function checkGroups(layer: string, inputs: number, outputs: number, groups = 1): number {
@@ -68,7 +71,7 @@ function kernelLayer<B extends boolean>(
   options: KernelOptions<B>,
   shape: Shape,
   groups: number,
-  product: (x: Tensor, weight: Tensor) => Tensor,
+  product: (x: Tensor, weight: Tensor, bias?: Tensor) => Tensor,
 ): Layer<LinearParams<B>> {
   const { inputs, outputs, kernel, bias = true, init = fanInUniform, initBias = fanInUniform } = options;
   kernel.forEach((extent, axis) => {
@@ -81,9 +84,6 @@ function kernelLayer<B extends boolean>(
       const weight = init(fold(key, "weight"), shape, fans);
       return (bias ? { weight, bias: initBias(fold(key, "bias"), [outputs], fans) } : { weight }) as LinearParams<B>;
     },
-    apply: (params: { readonly weight: Tensor; readonly bias?: Tensor }, x) => {
-      const y = product(x, params.weight);
-      return params.bias ? add(y, reshape(params.bias, [outputs, ...kernel.map(() => 1)])) : y;
-    },
+    apply: ({ weight, bias }: { readonly weight: Tensor; readonly bias?: Tensor }, x) => product(x, weight, bias),
   };
 }

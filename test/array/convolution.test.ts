@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import {
+  add,
   type ConvOptions,
   cast,
   conv,
@@ -11,6 +12,7 @@ import {
   jvp,
   mul,
   releaseSessions,
+  reshape,
   square,
   sum,
   type Tensor,
@@ -193,6 +195,20 @@ describe("convolution", () => {
       expectClose(values(dx), expectedDx, tolerance, `gradient of the input, ${show(one)}`);
       expectClose(values(dw), expectedDw, tolerance, `gradient of the weights, ${show(one)}`);
     });
+  });
+
+  it.each<DType>(["float32", "float64"])("adds a bias to each channel in %s", async (dtype) => {
+    const bias = drawn(3, [32], dtype);
+    const pairs = blocks.map(({ x, w, geometry }) => {
+      const [a, b] = [cast(x, dtype), cast(w, dtype)];
+      const plain = add(conv(a, b, optionsOf(geometry)), reshape(bias, [32, 1, 1]));
+      return [conv(a, b, { ...optionsOf(geometry), bias }), plain] as const;
+    });
+    for (const [y, expected] of await evaluate(pairs)) expectClose(values(y), values(expected), 1e-6, "bias");
+    const { x, w } = at(blocks, 0);
+    expect(() => conv(x, w, { bias: zeros([3]) })).toThrow(
+      "conv: bias needs shape [32] in float64, got [3] in float32",
+    );
   });
 
   it("has second gradients that central differences give", async () => {

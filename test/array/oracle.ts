@@ -169,6 +169,11 @@ const softmax = (row: number[]): number[] => {
 
 // --- convolution ---
 
+const convolved = (x: Value, w: Value, p: ConvParams, shape: readonly number[]): Value =>
+  accumulate(shape, (add) =>
+    eachProduct(x.shape, w.shape, shape, p, (xi, wi, yi) => add(yi, read(x, xi) * read(w, wi))),
+  );
+
 interface ConvParams {
   stride: number[];
   dilation: number[];
@@ -447,12 +452,10 @@ export const rules: Readonly<Record<string, Rule>> = {
       mapRows(x as Value, last, (row) => [inverse(row)], 1),
     ];
   },
-  conv: one(([x, w], p: ConvParams, node) => {
-    const [a, b] = [x as Value, w as Value];
-    const { shape } = at(node.outputs, 0);
-    return accumulate(shape, (add) =>
-      eachProduct(a.shape, b.shape, shape, p, (xi, wi, yi) => add(yi, read(a, xi) * read(b, wi))),
-    );
+  conv: one(([x, w], p: ConvParams, node) => convolved(x as Value, w as Value, p, at(node.outputs, 0).shape)),
+  convWithBias: one(([x, w, bias], p: ConvParams, node) => {
+    const y = convolved(x as Value, w as Value, p, at(node.outputs, 0).shape);
+    return make(y.shape, (index) => read(y, index) + read(bias as Value, [at(index, 1)]));
   }),
   convInputGradient: one(([dy, w], p: ConvParams) => {
     const [a, b] = [dy as Value, w as Value];

@@ -433,6 +433,10 @@ const table: Readonly<Record<string, Row>> = {
     tolerance: 3e-5,
   },
   conv: convRow((x, w, o) => f.conv(x, w, o)),
+  convWithBias: convRow((x, w, o) => {
+    const axis = w.shape.flatMap((_, i) => (i === 0 ? [] : [i]));
+    return f.conv(x, w, { ...o, bias: f.sum(w, { axis }) });
+  }),
   convInputGradient: convRow((x, w, o) => f.grad((v: Tensor) => f.sum(f.square(f.conv(v, w, o))))(x)),
   convWeightGradient: convRow((x, w, o) => f.grad((v: Tensor) => f.sum(f.square(f.conv(x, v, o))))(w)),
   groupedMatmul: {

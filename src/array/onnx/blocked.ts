@@ -37,8 +37,7 @@ export function suitsBlocks(
 /** The convolution by weights `[outputs, channels, height, width]`, with channels in blocks of the target's extent. */
 export function blockedConvolution(
   graph: OnnxBuilder,
-  x: string,
-  w: string,
+  [x, w, ...bias]: readonly [x: string, w: string, bias?: string],
   { shape }: TensorType,
   { stride, dilation, before, after }: Spatial,
 ): string {
@@ -49,7 +48,7 @@ export function blockedConvolution(
   const cut = reshape(w, [outputs / block, block, channels / block, block, ...kernel]);
   const ordered = reshape(graph.node("Transpose", [cut], { perm: [0, 2, 4, 5, 3, 1] }), shape);
   const blocks = graph.node(`${DOMAIN}.ReorderInput`, [x], { channels_last: 0 });
-  const y = graph.node(`${DOMAIN}.Conv`, [blocks, ordered], {
+  const y = graph.node(`${DOMAIN}.Conv`, [blocks, ordered, ...(bias as string[])], {
     strides: stride,
     dilations: dilation,
     pads: [...before, ...after],
@@ -76,7 +75,7 @@ export async function findChannelBlock(run: RunModel): Promise<number> {
   const expected = convolved(x, w, channels, extent);
   for (const channelBlock of BLOCKS) {
     const graph = new OnnxBuilder({ channelBlock });
-    const result = blockedConvolution(graph, "x", graph.constant(weights, w), weights, spatial);
+    const result = blockedConvolution(graph, ["x", graph.constant(weights, w)], weights, spatial);
     const y = graph.output(result, { shape: [1, channels, 2, 2], dtype: "float32" }, "y");
     const input: OnnxValue = { name: "x", shape, dtype: "float32" };
     const found = await run(encodeModel(graph.finish("blocks", [input], [y])), x, shape).catch(() => null);

@@ -91,22 +91,26 @@ function float64Convolution(
   return reshape(graph, addAll(graph, parts), shape);
 }
 
-/** Forward convolution to an output of `shape`, in the way that suits type and extents. */
+/** Forward convolution to an output of `shape`, with a bias for each of its channels if given, in the way that suits. */
 export function convolutionNodes(
   graph: OnnxBuilder,
-  x: string,
-  w: string,
+  operands: readonly [x: string, w: string, bias?: string],
   [xType, wType]: readonly [TensorType, TensorType],
   shape: Shape,
   params: Spatial,
 ): string {
   const { dtype } = xType;
-  if (dtype === "float64") return float64Convolution(graph, x, w, [xType, wType], shape, params);
+  if (dtype === "float64") {
+    const [x, w, bias] = operands;
+    const product = float64Convolution(graph, x, w, [xType, wType], shape, params);
+    const extents = [shape[1] as number, ...spatial(shape).map(() => 1)];
+    return bias === undefined ? product : graph.node("Add", [product, reshape(graph, bias, extents)]);
+  }
   if (suitsBlocks(graph.target, [xType, wType, { shape, dtype }], params))
-    return blockedConvolution(graph, x, w, wType, params);
+    return blockedConvolution(graph, operands, wType, params);
   const { groups } = params;
   const kernel = spatial(wType.shape);
-  const name = graph.node("Conv", [x, w], {
+  const name = graph.node("Conv", operands as readonly string[], {
     strides: params.stride,
     dilations: params.dilation,
     pads: [...params.before, ...params.after],
@@ -148,7 +152,7 @@ export function inputGradientNodes(
     const each = (value: number) => graph.int64s(axes.map(() => value));
     const reversed = graph.node("Slice", [w, each(-1), each(-(2 ** 31)), graph.int64s(axes), each(-1)]);
     const swapped = graph.node("Transpose", [reversed], { perm: [1, 0, ...axes] });
-    return convolutionNodes(graph, dy, swapped, [dyType, swappedType], shape, turned);
+    return convolutionNodes(graph, [dy, swapped], [dyType, swappedType], shape, turned);
   }
   const missing = shape.slice(2).map((n, i) => {
     const covered =
