@@ -74,6 +74,21 @@ describe("compile", () => {
     ]);
   });
 
+  it("runs models at once while others are loaded and freed", async () => {
+    const total = f.compile((xs: readonly Tensor[]) => xs.reduce((sum, x) => f.add(sum, x)));
+    const counts = [1, 2, 3, 5, 40, 2, 60, 1];
+    for (const times of [2, 3]) {
+      const doubled = Array.from({ length: 4 }, (_, i) =>
+        f.evaluate(f.mul(f.tensor(new Float32Array(3000).fill(i)), times)),
+      );
+      const sums = await Promise.all(
+        counts.map((count) => total(Array.from({ length: count }, (_, i) => f.tensor(Float32Array.of(i, 1))))),
+      );
+      expect(sums.map(numbers)).toEqual(counts.map((count) => [(count * (count - 1)) / 2, count]));
+      expect((await Promise.all(doubled)).map((x) => numbers(x)[2999])).toEqual([0, times, 2 * times, 3 * times]);
+    }
+  });
+
   it("says what went wrong, at the operation", async () => {
     const [a, b] = [f.zeros([32, 512]), f.zeros([64, 512])];
     expect(() => f.matmul(a, b)).toThrow("matmul: inner sizes differ: a is [32, 512], b is [64, 512]; transpose b?");

@@ -12,6 +12,10 @@ import type { StudyOutcome } from "./pages/study.ts";
 
 declare function runStudy(slug: string, options: BrowserRunOptions, stopAfter?: number): Promise<StudyOutcome>;
 
+/** `FOURWARD_PAGE_STUDIES`: `all`, or slugs of studies to try in a page, separated by commas; it takes long. */
+const wanted = process.env.FOURWARD_PAGE_STUDIES ?? "";
+const triedInPages = wanted === "all" ? Object.keys(studies) : wanted.split(",").filter(Boolean);
+
 if (noChromium) console.log(`test/browser: skipped: ${noChromium}`);
 
 describe.skipIf(noChromium)("studies in Chromium", { timeout: 300_000 }, () => {
@@ -68,6 +72,10 @@ describe.skipIf(noChromium)("studies in Chromium", { timeout: 300_000 }, () => {
 
   it("one of Fourier, without isolation", async () => {
     await expectWhole("spright", await run("spright", { isolated: false }));
+  });
+
+  it.each(triedInPages)("%s, as all that are tried on request", { timeout: 1_800_000 }, async (slug) => {
+    await expectWhole(slug, await run(slug, { isolated: true, data: "/data/" }));
   });
 
   it("stop on request, and say what data is missing", async () => {

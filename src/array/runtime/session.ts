@@ -67,21 +67,29 @@ interface OpenOptions {
   readonly run?: InferenceSession.RunOptions | undefined;
   /** Given where the runtime's own way to copy values does not work. */
   readonly copy?: Copier | undefined;
+  /** Calls of the runtime go through it, where not even those of different sessions may overlap. */
+  readonly inTurn?: InTurn;
 }
+
+/** Does some work, once it may begin. */
+export type InTurn = <R>(work: () => Promise<R>) => Promise<R>;
 
 /** Loads a model and wraps it so that runs follow each other and tensors come back as host arrays. */
 export async function openSession(
   ort: OrtPackage,
   model: Uint8Array,
   options: InferenceSession.SessionOptions,
-  { device, profiling, run, copy = (tensor) => tensor.getData() }: OpenOptions,
+  { device, profiling, run, copy = (tensor) => tensor.getData(), inTurn = (work) => work() }: OpenOptions,
 ): Promise<Session> {
-  const session = await ort.InferenceSession.create(model, {
-    graphOptimizationLevel: "all",
-    logSeverityLevel: FATAL,
-    ...options,
-    ...profiling?.options,
-  });
+  const session = await inTurn(() =>
+    ort.InferenceSession.create(model, {
+      graphOptimizationLevel: "all",
+      logSeverityLevel: FATAL,
+      ...options,
+      ...profiling?.options,
+    }),
+  );
+  const calls = { device, run, inTurn, copy: (tensor: OrtTensor) => inTurn(() => copy(tensor)) };
   const all = { runs: 0, seconds: 0 };
   let times: Promise<KernelTimes> | undefined;
   const endProfiling = (): Promise<KernelTimes> => {
@@ -100,7 +108,7 @@ export async function openSession(
       // Two runs at once on one session take longer than one after the other.
       const next = last.then(async () => {
         const started = performance.now();
-        const outputs = await runOnce(ort, session, inputs, { device, run, copy });
+        const outputs = await runOnce(ort, session, inputs, calls);
         all.runs++;
         all.seconds += (performance.now() - started) / 1000;
         if (profiling && all.seconds >= RECORDED_SECONDS) endProfiling();
@@ -112,7 +120,7 @@ export async function openSession(
     release: async () => {
       await last;
       if (profiling) await endProfiling();
-      await session.release();
+      await inTurn(() => session.release());
     },
     kernels: async () => {
       await last;
@@ -141,7 +149,12 @@ async function runOnce(
   ort: OrtPackage,
   session: InferenceSession,
   inputs: ReadonlyMap<string, Value>,
-  { device, run, copy }: Pick<OpenOptions, "device" | "run"> & { readonly copy: Copier },
+  {
+    device,
+    run,
+    copy,
+    inTurn,
+  }: Pick<OpenOptions, "device" | "run"> & { readonly copy: Copier; readonly inTurn: InTurn },
 ): Promise<Map<string, Value>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, shape, data }] of inputs) {
@@ -156,7 +169,7 @@ async function runOnce(
       shape,
     );
   }
-  const results = await (run ? session.run(feeds, run) : session.run(feeds)).catch((error: unknown) => {
+  const results = await inTurn(() => (run ? session.run(feeds, run) : session.run(feeds))).catch((error: unknown) => {
     throw new Error(`run: ${reasonOf(error)}`, { cause: error });
   });
   const outputs = new Map<string, Value>();

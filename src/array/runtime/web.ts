@@ -4,6 +4,7 @@ import type { Device, Runtime } from "./runtime.ts";
 import {
   FATAL,
   gpuProvider,
+  type InTurn,
   type OrtPackage,
   openSession,
   reasonOf,
@@ -22,7 +23,7 @@ export const runtime: Runtime = {
   async load(model, { device, threads, resident = [], profile = false, ...kind }) {
     if (profile) throw new Error("profile: browsers cannot measure operators; take the profile in Node");
     const gpu = device === "webgpu" ? gpuProvider((await checkGpu()).features.has("shader-f16"), kind) : undefined;
-    const { ort, threads: started } = await packageFor(device, threads);
+    const { ort, threads: started, inTurn } = await packageFor(device, threads);
     if (threads !== undefined && threads !== started)
       throw new RangeError(
         `threads: a page starts its threads once, and has started ${started}; ask for ${threads} before the first graph runs`,
@@ -37,6 +38,7 @@ export const runtime: Runtime = {
       return await openSession(ort, model, options, {
         device: gpu || device !== "webgpu" ? device : "cpu",
         run: { logSeverityLevel: FATAL },
+        inTurn,
       });
     } catch (error) {
       if (device === "cpu") throw error;
@@ -63,6 +65,7 @@ export function setWasmFolder(address: string): void {
 interface Started {
   readonly ort: WebPackage;
   readonly threads: number;
+  readonly inTurn: InTurn;
 }
 
 /** One instance for each kind of device: that for WebGPU is larger. */
@@ -86,7 +89,21 @@ async function start(device: Device, asked: number | undefined): Promise<Started
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = "fatal";
   if (base !== undefined) ort.env.wasm.wasmPaths = base;
-  return { ort, threads };
+  return { ort, threads, inTurn: queue() };
+}
+
+/**
+ * One call after the other. The runtime keeps its arguments on the stack of its WebAssembly while it waits in between,
+ * and gives back all of the stack that was taken since a call began: of two calls that overlap, one would find what others
+ * have written there, and fail with "unaligned accesses" or worse.
+ */
+function queue(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work);
+    last = next.catch(() => undefined);
+    return next;
+  };
 }
 
 /** Threads share memory, which browsers allow only to pages that are isolated from others. */
