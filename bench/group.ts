@@ -28,7 +28,7 @@ export async function runGroup(group: Group, options: GroupOptions): Promise<voi
   const log = (line: string): boolean => process.stderr.write(`${line}\n`);
   const all = group.jobs(tiny ? "tiny" : "full");
   const jobs = names ? all.filter(({ id }) => names.includes(id)) : all;
-  const found = group.peers?.(rest.threads);
+  const found = group.peers?.(rest.threads, rest.peers);
   const report = await runEngine({ ...rest, group: group.name, jobs, roofline: !tiny, log, found });
   const commit = currentCommit();
   const changes = changesSince(tiny ? [] : readHistory(report.machine), entriesOf(report, commit));

@@ -33,6 +33,9 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** How long a process may take to end when it is told to. */
+const CLOSE_MS = 10_000;
+
 type Reply = { readonly error?: string } & Readonly<Record<string, unknown>>;
 
 export class Peer {
@@ -107,8 +110,12 @@ export class Peer {
     return (await this.ask({ op: "time", entrant, steps }, limitMs)).ms as number;
   }
 
+  /** Tells the process to end, and makes it where it does not: this one cannot end before. */
   close(): void {
     this.#child.stdin?.end();
     this.#child.kill();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
+    this.#child.once("close", () => clearTimeout(timer));
+    if (!this.isAlive) clearTimeout(timer);
   }
 }

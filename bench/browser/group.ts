@@ -1,13 +1,13 @@
 /** Training in Chromium: Fourward beside itself in Node, and beside the other systems that train in pages. */
 import { fileURLToPath } from "node:url";
 import type { Group } from "../engine/groups.ts";
-import type { Found } from "../engine/peers.ts";
+import type { Found, PeerId } from "../engine/peers.ts";
 import { trainingJobs } from "../engine/training-jobs.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Fourward in Chromium comes first: all others are told as shares of its time. */
-function peers(threads: number): Found[] {
+/** Fourward in Chromium comes first, and in Node next to it: all others are told as shares of its time. */
+function peers(threads: number, wanted: readonly PeerId[]): Found[] {
   const script = (id: string, args: readonly string[]): Found => ({
     id,
     command: {
@@ -17,7 +17,13 @@ function peers(threads: number): Found[] {
     },
   });
   const inPage = (id: string): Found => script(id, [at("peer.ts"), id]);
-  return [inPage("fourward"), script("node", [at("../engine/fourward.ts")]), inPage("tfjs"), inPage("jax")];
+  const found: Readonly<Record<PeerId, readonly Found[]>> = {
+    fourward: [inPage("fourward"), script("node", [at("../engine/fourward.ts")])],
+    tfjs: [inPage("tfjs")],
+    jax: [inPage("jax")],
+    torch: [],
+  };
+  return wanted.flatMap((id) => found[id]);
 }
 
 const IDS: readonly string[] = ["mlp", "small-mlp", "small-gpt"];

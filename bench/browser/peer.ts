@@ -66,7 +66,14 @@ async function main(name: string): Promise<void> {
     },
   });
   const site = await serve({ "/numbers/": "/", "/": folder }, { isolated: true });
-  const browser = await launch();
+  const browser = await launch({ handleSIGTERM: false });
+  const close = async (): Promise<void> => {
+    await browser.close();
+    await site.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // At the end of a comparison its peers are told to stop, whatever they are doing.
+  process.once("SIGTERM", () => close().finally(() => process.exit(0)));
   try {
     const page = await browser.newPage();
     const errors: string[] = [];
@@ -95,9 +102,7 @@ async function main(name: string): Promise<void> {
       process.stdout.write(`${JSON.stringify(reply)}\n`);
     }
   } finally {
-    await browser.close();
-    await site.close();
-    rmSync(folder, { recursive: true, force: true });
+    await close();
   }
 }
 

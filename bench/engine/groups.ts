@@ -3,7 +3,7 @@ import { browserGroup } from "../browser/group.ts";
 import { conditionalJobs } from "./conditional-jobs.ts";
 import { fourierJobs } from "./fourier-jobs.ts";
 import type { Job, Scale } from "./job.ts";
-import type { Found } from "./peers.ts";
+import type { Found, PeerId } from "./peers.ts";
 import { startupJobs } from "./startup-jobs.ts";
 import { textJobs } from "./text-jobs.ts";
 import { trainingJobs } from "./training-jobs.ts";
@@ -12,8 +12,8 @@ export interface Group {
   readonly name: string;
   readonly description: string;
   jobs(scale: Scale): readonly Job[];
-  /** Its peers, where they are not those of all groups. */
-  peers?(threads: number): readonly Found[];
+  /** Its peers, where they are not those of all groups: those wanted, as far as it has them. */
+  peers?(threads: number, wanted: readonly PeerId[]): readonly Found[];
 }
 
 /** In the order in which all of them run. */
