@@ -13,6 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/postgres.ts"],
     // Graphs run on all cores already; more processes would only take turns.
     maxWorkers: 2,
     testTimeout: 60_000,

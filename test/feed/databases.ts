@@ -1,31 +1,48 @@
-/** The databases that tests of the feed run on: PGlite always, PostgreSQL where `FOURWARD_TEST_POSTGRES` names a server. */
+/** The databases that tests run on: PGlite always, PostgreSQL where there is a server for tests; see `test/postgres.ts`. */
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, inject } from "vitest";
 import { type Feed, openFeed } from "../../src/feed/index.ts";
 
-const server = process.env.FOURWARD_TEST_POSTGRES;
+/** Why nothing can be tested on PostgreSQL here; empty if it can. */
+export const { why: noPostgres } = inject("postgres");
 
-/** Runs the same tests on each database, which is empty before every test. */
-export function onDatabases(name: string, tests: (feed: () => Feed) => void): void {
-  describe(`${name}, PGlite`, () => withFeed(() => openFeed({ url: null, folder: null }), tests));
-  if (server) describe(`${name}, PostgreSQL`, () => onServer(server, tests));
-  else describe.skip(`${name}, PostgreSQL: FOURWARD_TEST_POSTGRES names no server`, () => tests(() => null as never));
+/** A database of its own on the server for tests. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string;
 }
 
-function onServer(url: string, tests: (feed: () => Feed) => void): void {
-  const database = `feed_test_${randomBytes(6).toString("hex")}`;
-  const own = new URL(url);
+/** Makes an empty database; it is dropped when it is disposed of. */
+export async function postgresDatabase(): Promise<TestDatabase> {
+  const answer = await fetch(inject("postgres").broker as string);
+  const server = await answer.text();
+  if (!answer.ok) throw new Error(server);
+  const database = `fourward_test_${randomBytes(6).toString("hex")}`;
+  const own = new URL(server);
   own.pathname = `/${database}`;
   const admin = async (query: string) => {
-    const client = new pg.Client({ connectionString: url });
+    const client = new pg.Client({ connectionString: server });
     await client.connect();
     await client.query(query);
     await client.end();
   };
-  beforeAll(() => admin(`create database ${database}`));
-  afterAll(() => admin(`drop database ${database} with (force)`));
-  withFeed(() => openFeed({ url: own.href }), tests);
+  await admin(`create database ${database}`);
+  return { url: own.href, [Symbol.asyncDispose]: () => admin(`drop database ${database} with (force)`) };
+}
+
+/** Runs the same tests on each database, which is empty before every test. */
+export function onDatabases(name: string, tests: (feed: () => Feed) => void): void {
+  describe(`${name}, PGlite`, () => withFeed(() => openFeed({ url: null, folder: null }), tests));
+  if (noPostgres) describe.skip(`${name}, PostgreSQL: ${noPostgres}`, () => tests(() => null as never));
+  else
+    describe(`${name}, PostgreSQL`, () => {
+      let database: TestDatabase;
+      withFeed(async () => {
+        database = await postgresDatabase();
+        return openFeed({ url: database.url });
+      }, tests);
+      afterAll(() => database?.[Symbol.asyncDispose]());
+    });
 }
 
 function withFeed(open: () => Promise<Feed>, tests: (feed: () => Feed) => void): void {

@@ -1,44 +1,33 @@
-/** Fifty runs that were started come to their end once each, whatever becomes of the server meanwhile. */
+/** Runs that were started come to their end once each, whatever becomes of the server meanwhile. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root } from "../cli/process.ts";
+import { noPostgres, postgresDatabase, type TestDatabase } from "../feed/databases.ts";
 import { rawRequest } from "./studio.ts";
 
 const patient = 400_000;
-const RUNS = 50;
-const postgres = process.env.FOURWARD_TEST_POSTGRES;
 
 interface Server {
   readonly child: ChildProcessByStdio<null, Readable, null>;
   readonly port: number;
 }
 
-describe.each([["PGlite"], ...(postgres ? [["PostgreSQL"]] : [])])("%s", (kind) => {
+describe.each([
+  { kind: "PGlite", RUNS: 50, AFTER: 8 },
+  ...(noPostgres ? [] : [{ kind: "PostgreSQL", RUNS: 16, AFTER: 3 }]),
+])("$kind", ({ kind, RUNS, AFTER }) => {
   let folder = "";
-  let url = "";
-  const admin = async (query: string) => {
-    const client = new pg.Client({ connectionString: postgres });
-    await client.connect();
-    await client.query(query);
-    await client.end();
-  };
-  const database = `studio_test_${randomBytes(6).toString("hex")}`;
+  let database: TestDatabase | null = null;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "fourward-studio-kills-"));
-    if (kind !== "PostgreSQL") return;
-    await admin(`create database ${database}`);
-    const own = new URL(postgres as string);
-    own.pathname = `/${database}`;
-    url = own.href;
-  });
+    if (kind === "PostgreSQL") database = await postgresDatabase();
+  }, patient);
   afterAll(async () => {
-    if (kind === "PostgreSQL") await admin(`drop database ${database} with (force)`);
+    await database?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -46,7 +35,7 @@ describe.each([["PGlite"], ...(postgres ? [["PostgreSQL"]] : [])])("%s", (kind) 
     new Promise((done, fail) => {
       const child = spawn(process.execPath, ["--import", "tsx", "test/studio/server-process.ts", folder], {
         ...{ cwd: root, stdio: ["ignore", "pipe", "inherit"] as ["ignore", "pipe", "inherit"] },
-        env: { ...process.env, DATABASE_URL: url, FOURWARD_TEST_LOG: join(folder, "log") },
+        env: { ...process.env, DATABASE_URL: database?.url ?? "", FOURWARD_TEST_LOG: join(folder, "log") },
       });
       let printed = "";
       child.stdout.on("data", (text) => {
@@ -95,12 +84,12 @@ describe.each([["PGlite"], ...(postgres ? [["PostgreSQL"]] : [])])("%s", (kind) 
       }
       const list = async () => (await rawRequest(server.port, "GET", "/api/runs", undefined, { cookie })).json;
       const some = lines("ended").length;
-      await until(() => lines("ended").length >= some + 8);
+      await until(() => lines("ended").length >= some + AFTER);
       await kill(server, "SIGKILL");
       const atKill = lines("ended").length;
       expect(atKill).toBeLessThan(RUNS);
       server = await start();
-      await until(() => lines("ended").length >= atKill + 8);
+      await until(() => lines("ended").length >= atKill + AFTER);
       await kill(server, "SIGTERM");
       server = await start();
       await until(async () => {
