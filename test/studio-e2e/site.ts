@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
+import { evaluate, key } from "../../src/array/index.ts";
 import { type MailSettings, scheduleDigests, sendDue } from "../../src/feed/digest/index.ts";
 import { embeddingOf, type Feed, openFeed, syncCatalogue, writeFound } from "../../src/feed/index.ts";
+import { decoder, loadTokenizer, savePretrained, trainTokenizer } from "../../src/models/index.ts";
 import { type Library, library } from "../../src/papers/index.ts";
 import { type RunningStudio, startStudio } from "../../src/studio/server.ts";
 import { launch } from "../browser/chromium.ts";
@@ -18,6 +20,9 @@ export const RUN = "flat-sky-spectra";
 
 /** A paper that trains, quickly at smoke scale. */
 export const TRAINS = "fft-net";
+
+/** The model that stands beside the embedded one. */
+export const TINY = "tiny";
 
 /** A paper from outside whose texts try to be more than text. */
 export const HOSTILE = {
@@ -44,6 +49,19 @@ export interface TestSite extends AsyncDisposable {
   sendLetters(): Promise<void>;
 }
 
+/** A model of a few thousand numbers in a folder, as whoever runs a server may allow one. */
+async function writeTinyModel(folder: string): Promise<void> {
+  const tokenizer = await loadTokenizer(trainTokenizer([HOSTILE.abstract.repeat(20)], { vocabulary: 270 }));
+  const model = decoder({
+    ...{ vocabulary: tokenizer.vocabularySize, context: 16, width: 16, positions: "learned" },
+    blocks: [0, 1].map(() => [
+      { mixer: { kind: "attention", heads: 2 } },
+      { ffn: { kind: "dense", hidden: 32, activation: "relu" } },
+    ]),
+  });
+  await savePretrained(folder, { model, params: await evaluate(model.init(key(1))), tokenizer });
+}
+
 /** Builds the pages into a folder of their own and serves them. */
 export async function openTestSite(): Promise<TestSite> {
   const folder = await mkdtemp(join(tmpdir(), "fourward-studio-"));
@@ -60,9 +78,11 @@ export async function openTestSite(): Promise<TestSite> {
     appearedAt: new Date("2001-02-03"),
   };
   await writeFound(feed.db, [{ ...found, ...HOSTILE }], "arxiv", { embedding: embeddingOf(few), now: new Date() });
+  await writeTinyModel(join(folder, TINY));
   const mail = await mailServer();
   const studio = await startStudio({
     ...{ feed, library: few, host: "127.0.0.1", port: 0, mailDomain: "example.org" },
+    models: { [TINY]: join(folder, TINY) },
     ...{ runsFolder: join(folder, "runs"), siteFolder: join(folder, "site") },
   });
   const settings: MailSettings = { smtp: mail.url, from: "Fourward <digest@example.org>", base: studio.url };

@@ -4,7 +4,17 @@ import type { Response } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noChromium } from "../browser/chromium.ts";
 import { plain } from "../feed/digest/smtp.ts";
-import { HOSTILE, newPage, openTestSite, picture, RUN, seriousViolations, type TestSite, TRAINS } from "./site.ts";
+import {
+  HOSTILE,
+  newPage,
+  openTestSite,
+  picture,
+  RUN,
+  seriousViolations,
+  type TestSite,
+  TINY,
+  TRAINS,
+} from "./site.ts";
 
 /** Half an hour after the digest is due, so many days after the next one. */
 function halfPastEight(days: number): Date {
@@ -156,6 +166,58 @@ describe.skipIf(noChromium !== undefined)("the studio in a browser", { timeout: 
     expect(await lines()).toBe(looks.length);
     expect(await seriousViolations(page)).toEqual([]);
     expect([await page.evaluate(() => document.body.dataset.seen), problems]).toEqual(["both", []]);
+    await context.close();
+  });
+
+  it("looks into a model, and changes it", async () => {
+    const context = await site.browser.newContext({ viewport: { width: 1280, height: 1000 } });
+    const { page, problems } = await newPage(context);
+    await page.goto(`${url}/models`);
+    await page.getByRole("combobox", { name: /^Model/ }).selectOption(TINY);
+    await expect.poll(() => page.locator("form dl").textContent()).toMatch(/layers\s*2\s*width\s*16\s*vocabulary/);
+    const done = () => page.getByText(/^Done\s+in/).waitFor({ timeout: 240_000 });
+
+    await page.getByRole("combobox", { name: /^Probe/ }).selectOption("Spectra");
+    await page.getByRole("button", { name: "▶ Probe" }).click();
+    await done();
+    expect(await page.getByRole("heading", { level: 2 }).textContent()).toBe(`${TINY}: Spectra`);
+    for (const title of ["Shares of the variance by component", "Utilization by depth"])
+      expect(await page.getByRole("img", { name: title }).locator("path[d*='L'], circle").count()).toBeGreaterThan(1);
+    expect(await page.locator("section figure table tbody tr").count()).toBeGreaterThan(1);
+    expect(await seriousViolations(page)).toEqual([]);
+    const report = await page.getByRole("link", { name: "Open the report" }).getAttribute("href");
+    expect(await (await page.request.get(`${url}${report}`)).text()).toContain(`<h1>${TINY}</h1>`);
+
+    // A value that is not allowed is refused in a sentence that names it.
+    await page.getByRole("radio", { name: "convert" }).check();
+    await page.getByRole("combobox", { name: /^Conversion/ }).selectOption("factor");
+    await page.getByRole("spinbutton", { name: "experts" }).fill("0");
+    await page.getByRole("button", { name: "▶ Convert" }).click();
+    expect(await page.getByRole("alert").textContent()).toMatch(/settings: experts: /);
+
+    await page.getByRole("spinbutton", { name: "experts" }).fill("4");
+    await page.getByRole("spinbutton", { name: "steps" }).fill("6");
+    await page.getByRole("button", { name: "▶ Convert" }).click();
+    await page.getByRole("heading", { name: `${TINY}: factor` }).waitFor();
+    await done();
+    const figures = async (name: string) => {
+      const cells = await page.getByRole("row", { name }).getByRole("cell").allTextContents();
+      return cells.slice(0, 2).map((text) => Number(text.replaceAll(/[ ,\u202f]/g, "")));
+    };
+    const [before, after] = await figures("Perplexity");
+    // It has learned nothing but its tokenizer's words: about as many tokens are likely as there are.
+    expect(before).toBeGreaterThan(100);
+    expect(after).toBeGreaterThan(100);
+    const [whole, cut] = (await figures("Operations per token")) as [number, number];
+    expect(cut).toBeLessThan(whole);
+    expect(await page.locator("section table svg rect").count()).toBe(12);
+    const curves = page.getByRole("figure", { name: "Loss while training" });
+    expect(await curves.locator("path[d*='L']").count()).toBe(1);
+    expect(await page.getByText(/fourward convert \S*tiny --with factor/).count()).toBe(1);
+    expect(await seriousViolations(page)).toEqual([]);
+    await page.evaluate(() => scrollTo(0, 0));
+    await picture(page, "models");
+    expect(problems.filter((text) => !/status of 400/.test(text))).toEqual([]);
     await context.close();
   });
 
