@@ -10,6 +10,7 @@ import { defaultRates, type Rates } from "./guard.ts";
 import { startMetrics } from "./metrics.ts";
 import type { QueueLimits } from "./runs/queue.ts";
 import { type Runner, startRunner } from "./runs/runner.ts";
+import { closeSilent } from "./silence.ts";
 import { loadSite } from "./site.ts";
 import type { Studio } from "./studio.ts";
 import { takeTurns } from "./turns.ts";
@@ -45,6 +46,8 @@ export interface StudioOptions {
   /** Seconds in which a request's headers must have come in, and the whole request; 10 and 30 by default. */
   readonly headerSeconds?: number;
   readonly requestSeconds?: number;
+  /** Seconds after which a connection whose client is silent is closed; 60 by default. */
+  readonly silentSeconds?: number;
   readonly now?: () => Date;
   readonly log?: (line: string) => void;
 }
@@ -69,8 +72,6 @@ const LIMITS: QueueLimits = { atOnce: 3, perHour: 20, queued: 200 };
 
 /** Connections at once: more than that are closed at once rather than starve the others. */
 const MOST_CONNECTIONS = 4000;
-/** A connection that nothing goes through for so long is closed; streams of events say something more often. */
-const SILENT_MS = 60_000;
 
 /** Throws one sentence if an access token is one that can be guessed. */
 export function checkToken(token: string): void {
@@ -131,9 +132,9 @@ export async function startStudio(options: StudioOptions): Promise<RunningStudio
   });
   const { server, port } = listening;
   server.maxConnections = MOST_CONNECTIONS;
-  server.setTimeout(SILENT_MS);
   fastPath(server, studio, hosts);
   takeTurns(server);
+  closeSilent(server, 1000 * (options.silentSeconds ?? 60));
   return {
     ...{ port, runner, hasPages: client !== null },
     url: `http://${hostInUrl(host === "0.0.0.0" || host === "::" ? "localhost" : host)}:${port}`,

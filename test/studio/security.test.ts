@@ -1,5 +1,6 @@
 /** What is refused: injection, stored scripts, forged tokens, others' things, floods, slow clients. Nothing is lost by it. */
 import { connect } from "node:net";
+import { sql } from "kysely";
 import { describe, expect, it, vi } from "vitest";
 import { scheduleDigests, sendDue } from "../../src/feed/digest/index.ts";
 import { embeddingOf, writeFound } from "../../src/feed/index.ts";
@@ -400,5 +401,41 @@ onDatabases("the studio refuses", (feed) => {
       expect(answer).toMatch(/^(HTTP\/1\.1 408 |$)/);
     }
     expect((await s.browser().get("/health")).json).toMatchObject({ status: "ok", queue: { queued: 0 } });
+  });
+
+  it("silent clients, but none that waits for an answer", async () => {
+    await using s = await testStudio(feed(), { silentSeconds: 0.4 });
+    const open = async () => {
+      const socket = connect(s.studio.port, "127.0.0.1");
+      let answer = "";
+      socket.on("data", (data) => {
+        answer += data;
+      });
+      const closed = new Promise<void>((done) => socket.on("error", () => {}).on("close", () => done()));
+      await new Promise((done) => socket.on("connect", done));
+      return { socket, closed, answered: () => answer };
+    };
+    const silent = await open();
+    await silent.closed;
+    expect(silent.answered()).toBe("");
+
+    // The database answers after more than the silence that is borne.
+    let late: Promise<{ status: number }> = Promise.resolve({ status: 0 });
+    await feed()
+      .db.transaction()
+      .execute(async (tx) => {
+        await sql`lock table papers in access exclusive mode`.execute(tx);
+        late = s.browser().get("/api/papers");
+        await new Promise((done) => setTimeout(done, 1200));
+      });
+    expect((await late).status).toBe(200);
+
+    // The process stands still while a request waits to be read.
+    const stalled = await open();
+    await new Promise((done) => setTimeout(done, 100));
+    stalled.socket.write("GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+    await stalled.closed;
+    expect(stalled.answered()).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
