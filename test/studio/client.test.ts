@@ -1,5 +1,6 @@
 /** What the client's pages are computed from. */
 import { describe, expect, it } from "vitest";
+import { studies } from "../../src/papers/index.ts";
 import { drawingOf, drawn } from "../../studio/src/diagrams/index.ts";
 import { type Shape, WIDTH } from "../../studio/src/diagrams/scene.ts";
 import { listAddress } from "../../studio/src/lib/address.ts";
@@ -95,6 +96,27 @@ describe("drawings", () => {
     expect(outside).toEqual([]);
   });
 
+  it("are there for every paper that runs, each its own", () => {
+    expect(Object.keys(studies).filter((slug) => !drawn.includes(slug))).toEqual([]);
+    // Papers may share what they have in common, not the whole picture.
+    const shapes = drawn.map(
+      (slug) =>
+        new Set(
+          drawingOf(slug)
+            ?.draw()
+            .shapes.map((shape) => JSON.stringify(shape)),
+        ),
+    );
+    const alike = drawn.flatMap((slug, i) =>
+      drawn.slice(0, i).flatMap((other, j) => {
+        const [a, b] = [shapes[i], shapes[j]] as [Set<string>, Set<string>];
+        const shared = [...a].filter((shape) => b.has(shape)).length / Math.min(a.size, b.size);
+        return shared > 0.5 ? [`${slug} and ${other}: ${Math.round(100 * shared)} % of the shapes`] : [];
+      }),
+    );
+    expect(alike).toEqual([]);
+  });
+
   it("are there only for papers that have one", () => expect(drawingOf("constructor")).toBeUndefined());
 });
 
@@ -123,6 +145,10 @@ describe("parts of pages", () => {
     expect(ticks.map(({ label }) => label)).toEqual(["0", "2", "4", "6", "8", "10"]);
     expect(ticks.every((tick) => tick.at >= 0 && tick.at <= 1)).toBe(true);
     expect(at(9.7)).toBeGreaterThan(at(0.13));
+    // A loss that hardly moves: numbers that differ have names that differ.
+    const labels = axisScale([5.8778, 5.8791]).ticks.map(({ label }) => label);
+    expect(labels).toContain("5.8785");
+    expect(new Set(labels).size).toBe(labels.length);
   });
 
   it("draw losses over steps, each in a line of its own look", () => {

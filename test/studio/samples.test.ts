@@ -11,8 +11,9 @@ describe("samples", () => {
     vi.restoreAllMocks();
   });
 
-  it("are of papers that run", () => {
+  it("are of all papers that run", () => {
     expect(samples.filter((slug) => !Object.hasOwn(studies, slug))).toEqual([]);
+    expect(Object.keys(studies).filter((slug) => !samples.includes(slug))).toEqual([]);
     expect(samples.length).toBeGreaterThanOrEqual(28);
   });
 

@@ -1,5 +1,5 @@
 /** Feed-forward layers and the blocks they stand in. */
-import { arrow, bars, box, funnel, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, curve, funnel, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
 
 /** One map of a feed-forward layer. */
 export interface FfnMap {
@@ -205,6 +205,122 @@ export function memory({
       sign(664, 110, "+"),
       ...reads.map((word, i) => text(576, 196 + 16 * i, word, { tone: "accent" as const })),
       text(250, 224, note),
+    ],
+  };
+}
+
+/** What a layer adds, read through the output embedding: each value vector promotes tokens, and one may be switched on. */
+export function promotion(): Scene {
+  const coefficients = [0.1, 0.85, 0, 0.3, 0, 0.6];
+  const rows: readonly (readonly [words: string, tone: Tone])[] = [
+    ["captain, crew, ship, mate", "accent"],
+    ["after, before, while, until", "second"],
+    ["of, the, to, and", "quiet"],
+  ];
+  return {
+    height: 246,
+    shapes: [
+      text(66, 24, "coefficients", { strong: true, tone: "plain" }),
+      bars([14, 40], [104, 70], coefficients, ["quiet", "accent", "quiet", "quiet", "quiet", "second"]),
+      text(66, 130, "one a hidden unit"),
+      arrow([
+        [122, 76],
+        [158, 76],
+      ]),
+      text(206, 24, "values", { strong: true, tone: "plain" }),
+      box(162, 40, 88, 22, "v₂", "accent"),
+      box(162, 66, 88, 22, "v₆", "second"),
+      box(162, 92, 88, 22, "v₄", "quiet"),
+      arrow([
+        [254, 76],
+        [288, 76],
+      ]),
+      box(290, 44, 116, 64, "E", "plain", "output embedding"),
+      ...rows.flatMap(([words, tone], i): Shape[] => [
+        arrow(
+          [
+            [410, 76],
+            [436, 76],
+            [436, 40 + 38 * i],
+            [456, 40 + 38 * i],
+          ],
+          "",
+          tone,
+        ),
+        bars([460, 26 + 38 * i], [56, 26], i === 2 ? [0.4, 0.35, 0.3, 0.3] : [1, 0.8, 0.7, 0.6], tone),
+        text(526, 44 + 38 * i, words, { anchor: "start", tone }),
+      ]),
+      text(560, 148, "the tokens it promotes most: often a concept", { tone: "accent" }),
+      arrow(
+        [
+          [66, 186],
+          [66, 138],
+        ],
+        "",
+        "accent",
+      ),
+      text(14, 206, "switched on by hand: the model is steered", { anchor: "start", tone: "accent" }),
+      text(700, 206, "which are on tells when a prediction is settled", { anchor: "end" }),
+    ],
+  };
+}
+
+/** Two ways to weigh slots of a memory: what they read, as slots are added. */
+export function readings(): Scene {
+  const scores = [0.3, -0.6, 0.9, -0.2, -0.7, 0.55];
+  const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
+  const way = (y: number, act: string, weights: readonly number[], tone: Tone): Shape[] => [
+    arrow([
+      [262, 118],
+      [286, 118],
+      [286, y + 26],
+      [308, y + 26],
+    ]),
+    box(310, y + 6, 84, 40, act, tone),
+    arrow([
+      [396, y + 26],
+      [412, y + 26],
+    ]),
+    bars([416, y], [86, 52], weights, tone),
+    arrow([
+      [506, y + 26],
+      [530, y + 26],
+    ]),
+  ];
+  return {
+    height: 246,
+    shapes: [
+      text(28, 118, "x", { strong: true, tone: "plain" }),
+      arrow([
+        [40, 118],
+        [62, 118],
+      ]),
+      box(64, 76, 80, 84, "keys", "plain", "of a layer,\nor of the text"),
+      arrow([
+        [146, 118],
+        [164, 118],
+      ]),
+      bars([168, 78], [90, 80], scores, "plain"),
+      text(212, 176, "scores"),
+      ...way(
+        40,
+        "ReLU",
+        scores.map((score) => Math.max(0, score)),
+        "accent",
+      ),
+      ...way(
+        142,
+        "softmax",
+        scores.map((score) => (2 * Math.exp(score)) / total),
+        "second",
+      ),
+      text(622, 24, "variance of what is read", { strong: true, tone: "plain" }),
+      curve([536, 36], [166, 58], (at) => -0.8 + 1.7 * at, "accent"),
+      text(698, 98, "grows with slots", { anchor: "end", tone: "accent" }),
+      curve([536, 140], [166, 58], (at) => -0.8 + 1.7 / (1 + 8 * at), "second"),
+      text(698, 158, "fades with slots", { anchor: "end", tone: "second" }),
+      text(622, 216, "slots"),
+      text(14, 232, "a factor keeps the variance of ReLU, in attention too", { anchor: "start" }),
     ],
   };
 }

@@ -1,11 +1,11 @@
 /** Which drawing explains which paper. */
 import { experts, tree } from "./experts.ts";
-import { ffn, memory, towers } from "./ffn.ts";
-import { fourierLayer, locationEncoder, transformOnce } from "./operators.ts";
+import { ffn, memory, promotion, readings, towers } from "./ffn.ts";
+import { fourierLayer, locationEncoder, sphericalLayer, transformOnce } from "./operators.ts";
 import type { Scene } from "./scene.ts";
-import { covarianceSpectrum, finiteScalars, peeling, powerLaws } from "./signals.ts";
+import { covarianceSpectrum, dimensionsByLayer, finiteScalars, peeling, powerLaws } from "./signals.ts";
 import { causalMixer, lowFrequencies, monarchConvolution, spectralMixer } from "./spectral.ts";
-import { factors, slicing, split } from "./surgery.ts";
+import { lowRank, slicing, split, structuredForms } from "./surgery.ts";
 
 /** A drawing with what it shows, in words. */
 export interface Drawing {
@@ -99,22 +99,12 @@ const drawings: Readonly<Record<string, Drawing>> = {
       "Every hidden unit has a key that it scores the stream against and a value that it adds. Whether a ReLU unit is on tells what it detects: nothing at all, a token, an n-gram, or a range of positions.",
   },
   "ffn-vocabulary-concepts": {
-    draw: () =>
-      memory({
-        act: "GELU",
-        reads: ["× output embedding:", "tokens it promotes"],
-        note: "the layer adds a sum of value vectors, each times its coefficient",
-      }),
+    draw: promotion,
     caption:
       "What a layer adds is a sum of value vectors. Read through the output embedding, each promotes some tokens, often a set that people recognize as a concept; switching some on by hand steers the model.",
   },
   "relu-former": {
-    draw: () =>
-      memory({
-        act: "ReLU or softmax",
-        reads: ["ReLU: variance grows", "softmax: it fades"],
-        note: "the same picture for attention: keys and values are then made of the text",
-      }),
+    draw: readings,
     caption:
       "Feed-forward layers and attention both score keys, make weights of the scores, and add values up. What a softmax reads fades as slots are added; what ReLU reads grows, and a factor keeps its variance.",
   },
@@ -173,18 +163,14 @@ const drawings: Readonly<Record<string, Drawing>> = {
       "Where a usual block widens and comes back, this one narrows and comes back. It is cheap, so blocks are stacked deeper and the residual stream can be wider.",
   },
   "low-rank-training": {
-    draw: () => factors({ note: "both products together cost less than the dense map once r is below n / 2" }),
+    draw: lowRank,
     caption:
-      "Feed-forward matrices are trained as products of two thin matrices from the start. A dense matrix guides them at first and fades out.",
+      "Feed-forward matrices are products of two thin matrices from the start. At equal width they lose a little, but the loss falls more steeply with the operations of training, so that the saving is spent on width.",
   },
   "structured-ffn": {
-    draw: () =>
-      factors({
-        blocks: true,
-        note: "cheap to compute and to train from scratch; the wider the model, the less is lost",
-      }),
+    draw: structuredForms,
     caption:
-      "Dense maps of feed-forward layers are replaced by structured ones: products of low rank, or of block matrices.",
+      "Dense maps of feed-forward layers become products: of low rank, of two block matrices with a shuffle, or of blocks and a thin matrix. A dense matrix beside them guides the first half of training and fades away.",
   },
   "one-wide-ffn": {
     draw: () =>
@@ -222,15 +208,9 @@ const drawings: Readonly<Record<string, Drawing>> = {
       "The covariance of a layer's hidden activations has a few large eigenvalues and a long tail. The exponential of their entropy counts the tail; the participation ratio hardly sees it.",
   },
   "representation-geometry": {
-    draw: () =>
-      covarianceSpectrum({
-        reads: [
-          ["effective dimension\nparticipation ratio", 0.36],
-          ["compression\nover the layers", 0.6],
-        ],
-      }),
+    draw: dimensionsByLayer,
     caption:
-      "The effective dimension of features comes from the eigenvalues of their covariance, without labels, at every layer; how much it shrinks on the way is the compression.",
+      "The effective dimension of features, from the eigenvalues of their covariance and without labels, rises and falls from layer to layer. Its value at the end, and how much it shrank on the way, go with accuracy over many networks.",
   },
   "transform-once": {
     draw: transformOnce,
@@ -249,13 +229,7 @@ const drawings: Readonly<Record<string, Drawing>> = {
     caption: "Two kinds of small kernels stand beside the global ones of a Fourier layer; both serve any grid.",
   },
   "spherical-fno": {
-    draw: () =>
-      fourierLayer({
-        transform: "SHT",
-        back: "inverse SHT",
-        weights: "weights by degree",
-        weightsSub: "so that turns commute",
-      }),
+    draw: sphericalLayer,
     caption:
       "Transforms are spherical harmonic transforms, and weights depend on the degree alone, so that turning the sphere before or after gives the same.",
   },

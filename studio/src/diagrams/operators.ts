@@ -12,19 +12,7 @@ export interface OperatorBranch {
 }
 
 /** A Fourier layer: to frequencies, the lowest times weights, back; beside it local branches; all are added. */
-export function fourierLayer({
-  transform = "FFT",
-  back = "inverse FFT",
-  weights = "R · modes",
-  weightsSub = "learned, one matrix a mode",
-  branches = [{ label: "W", sub: "pointwise" }],
-}: {
-  readonly transform?: string;
-  readonly back?: string;
-  readonly weights?: string;
-  readonly weightsSub?: string;
-  readonly branches?: readonly OperatorBranch[];
-}): Scene {
+export function fourierLayer({ branches }: { readonly branches: readonly OperatorBranch[] }): Scene {
   const tones: readonly Tone[] = modes.map((_, i) => (i < 4 ? "accent" : "quiet"));
   const shapes: Shape[] = [
     curve([14, 46], [76, 76], wave, "plain"),
@@ -33,7 +21,7 @@ export function fourierLayer({
       [96, 84],
       [138, 84],
     ]),
-    box(140, 60, 76, 48, transform, "second"),
+    box(140, 60, 76, 48, "FFT", "second"),
     arrow([
       [218, 84],
       [238, 84],
@@ -45,12 +33,12 @@ export function fourierLayer({
       [330, 84],
       [344, 84],
     ]),
-    box(346, 54, 160, 60, weights, "accent", weightsSub),
+    box(346, 54, 160, 60, "R · modes", "accent", "learned, one matrix a mode"),
     arrow([
       [508, 84],
       [520, 84],
     ]),
-    box(522, 60, 80, 48, back, "second"),
+    box(522, 60, 80, 48, "inverse FFT", "second"),
     arrow([
       [604, 84],
       [622, 84],
@@ -184,6 +172,72 @@ export function locationEncoder(): Scene {
         [626, 108],
       ]),
       box(628, 84, 78, 48, "land or sea", "plain"),
+    ],
+  };
+}
+
+/** A convolution on the sphere: coefficients by degree and order, each degree times a weight of its own. */
+export function sphericalLayer(): Scene {
+  const [size, degrees] = [15, 5];
+  const middle = 250;
+  const tones: readonly Tone[] = ["accent", "second", "accent", "second", "accent"];
+  const globe = (x: number): Shape[] => [
+    { type: "dot", x, y: 104, r: 50, tone: "quiet" },
+    ...[-22, 0, 22].map((dy) => curve([x - 44, 94 + dy], [88, 20], (at) => -Math.sin(Math.PI * at) * 0.8, "plain")),
+  ];
+  return {
+    height: 244,
+    shapes: [
+      ...globe(68),
+      text(68, 178, "a field on the sphere"),
+      arrow(
+        [
+          [124, 104],
+          [196, 104],
+        ],
+        "SHT",
+        "second",
+      ),
+      ...Array.from(
+        { length: degrees },
+        (_, l): Shape =>
+          cells(middle - ((2 * l + 1) * size) / 2, 44 + l * 25, size, [
+            Array.from({ length: 2 * l + 1 }, () => tones[l] as Tone),
+          ]),
+      ),
+      text(middle, 26, "order m"),
+      text(middle, 190, "degree ℓ: a row", { tone: "accent" }),
+      ...Array.from({ length: degrees }, (_, l): Shape[] => [
+        sign(352, 52 + l * 25, "×", tones[l] as Tone),
+        text(392, 56 + l * 25, `w${"₀₁₂₃₄"[l]}`, { strong: true, tone: tones[l] as Tone }),
+      ]).flat(),
+      text(392, 190, "one weight a degree"),
+      arrow(
+        [
+          [424, 104],
+          [520, 104],
+        ],
+        "inverse SHT",
+        "second",
+      ),
+      ...globe(580),
+      sign(650, 104, "+"),
+      text(690, 108, "σ", { strong: true, tone: "plain" }),
+      arrow([
+        [664, 104],
+        [680, 104],
+      ]),
+      box(300, 204, 184, 34, "W, pointwise", "plain"),
+      arrow([
+        [136, 110],
+        [136, 221],
+        [298, 221],
+      ]),
+      arrow([
+        [486, 221],
+        [650, 221],
+        [650, 118],
+      ]),
     ],
   };
 }

@@ -212,3 +212,65 @@ export function covarianceSpectrum({
     ],
   };
 }
+
+/** Effective dimensions at every layer of a network, and of many networks beside their accuracy. */
+export function dimensionsByLayer(): Scene {
+  const dims = [0.35, 0.75, 1, 0.85, 0.55, 0.38, 0.3];
+  const models: readonly (readonly [x: number, y: number])[] = [
+    ...([
+      [0.08, 0.12],
+      [0.2, 0.3],
+      [0.3, 0.26],
+      [0.42, 0.46],
+      [0.5, 0.62],
+    ] as const),
+    ...([
+      [0.62, 0.58],
+      [0.72, 0.78],
+      [0.84, 0.74],
+      [0.94, 0.92],
+    ] as const),
+  ];
+  return {
+    height: 244,
+    shapes: [
+      text(190, 24, "effective dimension at each layer", { strong: true, tone: "plain" }),
+      text(16, 112, "images", { anchor: "start" }),
+      arrow([
+        [66, 108],
+        [90, 108],
+      ]),
+      bars([94, 44], [220, 128], dims, ["plain", "plain", "second", "second", "second", "second", "accent"]),
+      text(204, 190, "layer by layer"),
+      arrow(
+        [
+          [190, 206],
+          [312, 206],
+        ],
+        "",
+        "second",
+      ),
+      text(250, 226, "compression", { tone: "second" }),
+      arrow(
+        [
+          [318, 152],
+          [420, 152],
+        ],
+        "last features",
+        "accent",
+      ),
+      text(572, 24, "many networks", { strong: true, tone: "plain" }),
+      arrow([
+        [440, 190],
+        [440, 40],
+      ]),
+      arrow([
+        [440, 190],
+        [706, 190],
+      ]),
+      ...models.map(([x, y]): Shape => ({ type: "dot", x: 450 + 240 * x, y: 182 - 132 * y, r: 5, tone: "accent" })),
+      text(450, 48, "accuracy", { anchor: "start" }),
+      text(700, 210, "effective dimension, without labels", { anchor: "end", tone: "accent" }),
+    ],
+  };
+}

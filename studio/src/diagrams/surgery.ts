@@ -1,61 +1,101 @@
 /** Matrices that are replaced by cheaper ones. */
-import { arrow, box, cells, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
 
 const full = (rows: number, columns: number, tone: Tone = "plain") =>
   Array.from({ length: rows }, () => Array.from({ length: columns }, () => tone));
 
-/** A matrix of low rank as a product of two thin ones, and of blocks where `blocks` says so. */
-export function factors({ note, blocks = false }: { readonly note: string; readonly blocks?: boolean }): Scene {
+/** A matrix of low rank as a product of two thin ones from the start, and how the loss falls with what training costs. */
+export function lowRank(): Scene {
   const [s, n, rank] = [13, 10, 3];
-  const diagonal = (size: number) =>
-    Array.from({ length: n }, (_, r) =>
-      Array.from({ length: n }, (_, c): Tone | null =>
-        Math.floor(r / size) === Math.floor(c / size) ? "second" : null,
-      ),
+  const [dense, thin] = [(at: number) => 0.72 - 0.95 * at, (at: number) => 0.95 - 1.5 * at];
+  return {
+    height: 244,
+    shapes: [
+      text(90, 24, "dense", { strong: true, tone: "plain" }),
+      cells(26, 42, s, full(n, n)),
+      text(90, 194, "n × n weights"),
+      sign(188, 106, "≈"),
+      text(300, 24, "low rank from the start", { strong: true, tone: "accent" }),
+      cells(236, 42, s, full(n, rank, "accent")),
+      cells(292, 42 + 3.5 * s, s, full(rank, n, "accent")),
+      text(330, 194, "2 · n · r weights"),
+      text(580, 24, "loss", { strong: true, tone: "plain" }),
+      arrow([
+        [470, 180],
+        [470, 38],
+      ]),
+      arrow([
+        [470, 180],
+        [706, 180],
+      ]),
+      curve([480, 46], [210, 120], dense, "plain"),
+      curve([480, 46], [210, 120], thin, "accent"),
+      text(700, 108, "dense", { anchor: "end" }),
+      text(560, 160, "low rank, steeper", { tone: "accent" }),
+      text(588, 200, "operations of training"),
+      text(360, 232, "what is saved makes the model wider: from some size on it is the better one"),
+    ],
+  };
+}
+
+/** The three forms of a structured matrix, and the dense one that guides them while it fades. */
+export function structuredForms(): Scene {
+  const [s, n] = [9, 8];
+  const grid = (rows: number, columns: number, tone: Tone, has: (r: number, c: number) => boolean) =>
+    Array.from({ length: rows }, (_, r) =>
+      Array.from({ length: columns }, (_, c): Tone | null => (has(r, c) ? tone : null)),
     );
-  const strided = Array.from({ length: n }, (_, r) =>
-    Array.from({ length: n }, (_, c): Tone | null => (r % 2 === c % 2 ? "accent" : null)),
-  );
-  const shapes: Shape[] = [
-    text(90, 24, "dense", { strong: true, tone: "plain" }),
-    cells(26, 42, s, full(n, n)),
-    text(90, 194, "n × n weights"),
-    sign(188, 106, "≈"),
-    text(290, 24, "low rank", { strong: true, tone: "accent" }),
-    cells(236, 42, s, full(n, rank, "accent")),
-    cells(292, 42 + 3.5 * s, s, full(rank, n, "accent")),
-    text(330, 194, "2 · n · r weights"),
+  const diagonal = (rows: number, columns: number) =>
+    grid(rows, columns, "second", (r, c) => Math.floor((4 * r) / rows) === Math.floor((4 * c) / columns));
+  const form = (x: number, name: string, left: Shape, right: Shape, between: number): Shape[] => [
+    text(x + 96, 24, name, { strong: true, tone: "accent" }),
+    left,
+    sign(between, 78, "·"),
+    right,
   ];
-  if (blocks)
-    shapes.push(
-      text(540, 24, "or blocks", { strong: true, tone: "second" }),
-      cells(436, 48, 12, diagonal(5)),
-      cells(590, 48, 12, strided),
-      sign(572, 108, "·"),
-      text(572, 194, "block products: within blocks, then across"),
-    );
-  else
-    shapes.push(
-      arrow(
-        [
-          [446, 106],
-          [492, 106],
-        ],
-        "",
-        "accent",
+  const middle = 78;
+  const tall = (rows: number) => middle - (rows * s) / 2;
+  const fading = Array.from({ length: 20 }, (_, i) => (i < 10 ? 0.5 + 0.5 * Math.cos((Math.PI * (i + 0.5)) / 10) : 0));
+  return {
+    height: 250,
+    shapes: [
+      ...form(
+        20,
+        "low rank",
+        cells(44, tall(n), s, full(n, 3, "accent")),
+        cells(104, tall(3), s, full(3, n, "accent")),
+        88,
       ),
-      box(
-        496,
-        66,
-        200,
-        80,
-        "trained as a product",
-        "accent",
-        "from the start, guided by\na dense matrix that fades out",
+      ...form(
+        262,
+        "block-shuffle",
+        cells(262, tall(n), s, diagonal(n, n)),
+        cells(
+          366,
+          tall(n),
+          s,
+          grid(n, n, "accent", (r, c) => r % 4 === c % 4),
+        ),
+        350,
       ),
-    );
-  shapes.push(text(360, 228, note));
-  return { height: 244, shapes };
+      ...form(
+        500,
+        "block-dense",
+        cells(516, tall(n), s, diagonal(n, 4)),
+        cells(584, tall(4), s, full(4, n, "accent")),
+        568,
+      ),
+      text(116, 138, "two thin matrices"),
+      text(358, 138, "within blocks, then across"),
+      text(596, 138, "blocks, then a thin one"),
+      text(20, 186, "guide", { anchor: "start", strong: true, tone: "plain" }),
+      text(20, 204, "a dense matrix beside it", { anchor: "start" }),
+      bars([220, 162], [330, 50], fading, "plain"),
+      text(385, 230, "its share over the steps of training: gone after the first half"),
+      sign(586, 186, "+"),
+      box(612, 164, 94, 44, "structured", "accent", "stays"),
+    ],
+  };
 }
 
 /** A layer in two parts: the units that give most stay whole, the maps of the others are compressed. */

@@ -61,7 +61,20 @@ export function axisScale(all: readonly number[], { log = false, zero = false } 
   if (!(zero && most === 0)) high += pad;
   const at = (value: number) => (to(value) - low) / (high - low);
   const chosen = log ? logTicks(values, low, high) : linearTicks(low, high);
-  return { at, ticks: chosen.map((value) => ({ at: at(value), label: formatNumber(Number(value.toPrecision(6))) })) };
+  const labels = labelsOf(chosen);
+  return { at, ticks: chosen.map((value, i) => ({ at: at(value), label: labels[i] as string })) };
+}
+
+/** Numbers with as many digits as tell them apart. */
+function labelsOf(values: readonly number[]): string[] {
+  for (const digits of [6, 9, 12]) {
+    const labels = values.map((value) => {
+      const rounded = Number(value.toPrecision(digits));
+      return digits === 6 ? formatNumber(rounded) : rounded.toLocaleString("en-US", { maximumFractionDigits: digits });
+    });
+    if (new Set(labels).size === labels.length) return labels;
+  }
+  return values.map(String);
 }
 
 /** About five round numbers. */
