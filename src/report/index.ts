@@ -16,7 +16,13 @@ export { correlationPValue, partialCorrelation, pearson, spearman, withinGroups 
 export type { Axis, BarPlot, Figure, Flame, FlameNode, LinePlot, PictureGrid, Point, Table } from "./figure.ts";
 export { formatDuration, formatNumber, intervalText, measuredText, publishedText } from "./format.ts";
 export { fitLine, type Line } from "./line.ts";
-export { type LossCurve, withLosses } from "./loss-curves.ts";
+export {
+  type CurveChange,
+  curveChanges,
+  type LossCurve,
+  withChanges,
+  withLosses,
+} from "./loss-curves.ts";
 export type { Machine } from "./machine.ts";
 export { type PairedDifference, pairedDifference, pairedMeasurement } from "./paired.ts";
 export { fitPowerLaw, type PowerLaw } from "./power-law.ts";

@@ -389,8 +389,7 @@ export const lossCurve = z.object({
 /** A run with all that it has said so far. */
 export const runDetail = run.extend({
   /**
-   * Of each model that trained. A client that follows the run adds what `progress` tells, see `withLosses`; the curves of
-   * `done` have more points.
+   * Of each model that trained; the event `losses` tells what becomes of them, see `withChanges`.
    */
   losses: z.array(lossCurve),
   figures: z.array(jsonFigure),
@@ -412,6 +411,8 @@ export const runEvents = {
   queued: z.object({ ahead: z.number() }),
   running: z.object({ attempts: z.number() }),
   progress: runProgress,
+  /** Of each curve that has changed: how many of its first points are kept, and the points that follow them. */
+  losses: z.object({ changes: z.array(lossCurve.extend({ kept: z.number() })).readonly() }),
   figure: jsonFigure,
   note: z.object({ text: z.string() }),
   done: runDetail,

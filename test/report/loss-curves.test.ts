@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type LossCurve, withLosses } from "../../src/report/index.ts";
+import { curveChanges, type LossCurve, withChanges, withLosses } from "../../src/report/index.ts";
 
 /** Curves after a training of many steps, told in strides. */
 function trained(steps: readonly number[], name = "dense", curves: readonly LossCurve[] = []): readonly LossCurve[] {
@@ -44,6 +44,35 @@ describe("curves of losses", () => {
       const gaps = points.slice(1, -1).map(([step], i) => step - (points[i]?.[0] ?? 0));
       expect(Math.max(...gaps)).toBeLessThanOrEqual(2 * Math.min(...gaps));
     }
+  });
+
+  it("follow from what changed, in few points, and stay as they are where nothing did", () => {
+    let [here, there] = [[] as readonly LossCurve[], [] as readonly LossCurve[]];
+    let sent = 0;
+    for (let i = 0; i < 2000; i++) {
+      // Two models, of which one begins anew at times, and many that come later; looked at now and then.
+      here = withLosses(here, { step: i + 1, losses: { a: Math.sin(i) } });
+      here = withLosses(here, { step: (i % 700) + 1, losses: { b: Math.cos(i), [`c${Math.floor(i / 60)}`]: i } });
+      if (i % 7 !== 0) continue;
+      const changes = curveChanges(there, here);
+      sent += changes.reduce((sum, { points }) => sum + points.length, 0);
+      there = withChanges(there, JSON.parse(JSON.stringify(changes)));
+      expect(there).toEqual(here);
+    }
+    expect(sent).toBeLessThan(3 * 2000 * 1.5);
+    expect(curveChanges([], here)).toHaveLength(here.length);
+    expect(curveChanges(here, JSON.parse(JSON.stringify(here)))).toEqual([]);
+    expect(withLosses(here, { step: 2000, losses: { a: Math.sin(1999) } })).toEqual(here);
+  });
+
+  it("go on for the first 24 of many models that train together", () => {
+    const losses = (loss: number) => Object.fromEntries(each(30).map((i) => [`model ${i}`, loss]));
+    const curves = each(5).reduce(
+      (all, step) => withLosses(all, { step, losses: losses(1 / step) }),
+      withLosses([], { step: 1, losses: { alone: 1 } }),
+    );
+    expect(curves.map(({ name }) => name)).toEqual(each(24).map((i) => `model ${i}`));
+    expect(curves.every(({ points }) => points.length === 5)).toBe(true);
   });
 
   it("are of the last 24 models", () => {

@@ -62,6 +62,7 @@ describe.skipIf(noChromium !== undefined)("the studio in a browser", { timeout: 
     let total = 0;
     for (const response of responses)
       if (response.request().method() === "GET") total += gzipSync(await response.body()).length;
+    console.info(`a page of a paper with all it loads: ${(total / 1000).toFixed(1)} kB gzipped`);
     expect(total).toBeGreaterThan(100_000);
     expect(total).toBeLessThan(200_000);
     expect(responses.map((response) => response.url()).filter((address) => !address.startsWith(url))).toEqual([]);
@@ -164,7 +165,12 @@ describe.skipIf(noChromium !== undefined)("the studio in a browser", { timeout: 
     expect(looks.length).toBe(await curves.getByRole("listitem").count());
     expect(new Set(looks).size).toBe(looks.length);
     expect(await lines()).toBe(looks.length);
-    expect(await seriousViolations(page)).toEqual([]);
+    // Also where a chart is wider than the screen and scrolls.
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 740 });
+      expect([width, await seriousViolations(page)]).toEqual([width, []]);
+      expect([width, await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)]).toEqual([width, 0]);
+    }
     expect([await page.evaluate(() => document.body.dataset.seen), problems]).toEqual(["both", []]);
     await context.close();
   });
@@ -217,18 +223,40 @@ describe.skipIf(noChromium !== undefined)("the studio in a browser", { timeout: 
     expect(await seriousViolations(page)).toEqual([]);
     await page.evaluate(() => scrollTo(0, 0));
     await picture(page, "models");
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await seriousViolations(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
     expect(problems.filter((text) => !/status of 400/.test(text))).toEqual([]);
     await context.close();
   });
 
-  it("cancels a run", async () => {
-    const context = await site.browser.newContext();
+  it("starts and cancels a run by keyboard alone, on a phone", async () => {
+    const context = await site.browser.newContext({ viewport: { width: 360, height: 740 } });
     const { page } = await newPage(context);
     await page.goto(`${url}/papers/spright`);
-    await page.getByRole("radio", { name: /^small minutes/ }).check();
-    await page.getByRole("button", { name: "Run at scale small" }).click();
-    await page.getByRole("button", { name: "Cancel" }).click();
+    const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? "");
+    const tabTo = async (text: RegExp) => {
+      for (let presses = 0; !text.test(await focused()); presses++) {
+        if (presses > 80) throw new Error(`Tab does not reach ${text}`);
+        await page.keyboard.press("Tab");
+      }
+    };
+    // Without its session the page does not know yet that runs may be started.
+    await page.locator("button:not([disabled])", { hasText: "Run at scale smoke" }).waitFor();
+    await page.evaluate(() => document.querySelector<HTMLElement>("input[value=smoke]")?.focus());
+    await page.keyboard.press("ArrowDown");
+    await tabTo(/^▶ Run at scale small$/);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Cancel" }).waitFor();
+    await tabTo(/^Cancel$/);
+    expect(await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineStyle)).not.toBe(
+      "none",
+    );
+    await page.keyboard.press("Space");
     await page.getByText("Cancelled").waitFor();
+    expect(await focused()).toBe("Cancelled");
+    // And on from there, to the browser's own run.
+    await tabTo(/^▶ Run in this browser$/);
     await context.close();
   });
 

@@ -178,6 +178,10 @@ onDatabases("the studio", (feed) => {
     );
     expect(told.map(({ step }) => step)).toEqual([1, 2, 3]);
     expect(told.at(-1)?.losses).toEqual({ "a model": 0.25 });
+    const changes = events.flatMap(({ event, data }) =>
+      event === "losses" ? api.runEvents.losses.parse(data).changes : [],
+    );
+    expect(changes).toEqual([1, 2, 3].map((step, kept) => ({ name: "a model", kept, points: [[step, 2 ** -kept]] })));
   });
 
   it("cancels runs, of their visitor alone, and limits them", async () => {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { streamSSE } from "hono/streaming";
 import type { RunRow } from "../../feed/index.ts";
+import { curveChanges, withLosses } from "../../report/loss-curves.ts";
 import type { RunDetail, RunEvent } from "../api.ts";
 import { Refusal } from "../refusal.ts";
 import { readRun } from "../runs/read.ts";
@@ -44,6 +45,8 @@ export function eventsBetween(before: RunDetail, after: RunDetail): RunEvent[] {
   // The end has its own event; the database keeps progress of a while ago, with its keys in another order.
   if (after.progress && !isOver(after) && !isDeepStrictEqual(before.progress, after.progress))
     events.push({ event: "progress", data: after.progress });
+  const changes = curveChanges(before.losses, after.losses);
+  if (changes.length > 0 && !isOver(after)) events.push({ event: "losses", data: { changes } });
   // A run that went on elsewhere tells its figures anew.
   if (after.figures.length >= before.figures.length)
     for (const data of after.figures.slice(before.figures.length)) events.push({ event: "figure", data });
@@ -58,6 +61,12 @@ export function eventsBetween(before: RunDetail, after: RunDetail): RunEvent[] {
 }
 
 const isOver = ({ state }: RunDetail): boolean => state === "done" || state === "failed" || state === "cancelled";
+
+/** Of a run of another server there are no curves here until it is done, but the progress that it writes down. */
+function followed({ losses }: RunDetail, after: RunDetail): RunDetail {
+  const { training } = after.progress ?? {};
+  return after.losses.length > 0 || !training ? after : { ...after, losses: [...withLosses(losses, training)] };
+}
 
 /** The events of a run from now on: all that is known, then what comes, until it is over. */
 export function runEventStream(studio: Studio, c: StudioContext, first: RunRow, visitor: string): Response {
@@ -77,7 +86,7 @@ export function runEventStream(studio: Studio, c: StudioContext, first: RunRow, 
         await news(studio, first.id, ending);
         const row = await readRun(studio.feed.db, first.id);
         if (!row) return;
-        const after = await detailOf(studio, row, visitor);
+        const after = followed(before, await detailOf(studio, row, visitor));
         for (const event of eventsBetween(before, after)) {
           await send(event);
           said = performance.now();

@@ -1,7 +1,7 @@
 /** A run of a study in this browser, in the form of a run on the server. */
+import { withLosses } from "../../../src/report/loss-curves.ts";
 import type { RunDetail } from "../../../src/studio/api.ts";
 import type { FromStudy, ToStudy } from "../browser/messages.ts";
-import { progressed } from "./run.svelte.ts";
 
 /** Starts, follows and ends one run at a time. */
 export class BrowserRun {
@@ -36,8 +36,11 @@ export class BrowserRun {
   #take(message: FromStudy, scale: ToStudy["scale"]): void {
     const { run } = this;
     if (!run) return;
-    if (message.kind === "progress") this.run = progressed(run, message.progress);
-    else if (message.kind === "figure") this.run = { ...run, figures: [...run.figures, message.figure] };
+    if (message.kind === "progress") {
+      const { progress } = message;
+      const losses = progress.training ? [...withLosses(run.losses, progress.training)] : run.losses;
+      this.run = { ...run, progress, losses };
+    } else if (message.kind === "figure") this.run = { ...run, figures: [...run.figures, message.figure] };
     else if (message.kind === "failed") {
       this.#end();
       this.run = { ...run, state: "failed", failure: message.failure };

@@ -1,7 +1,18 @@
 /** Server-sent events of a run. */
 import type { RunEvent } from "../../../src/studio/api.ts";
 
-const names = ["run", "queued", "running", "progress", "figure", "note", "done", "failed", "cancelled"] as const;
+const names = [
+  "run",
+  "queued",
+  "running",
+  "progress",
+  "losses",
+  "figure",
+  "note",
+  "done",
+  "failed",
+  "cancelled",
+] as const;
 const ends: ReadonlySet<string> = new Set(["done", "failed", "cancelled"]);
 
 /**

@@ -1,6 +1,6 @@
 /** A run on the server as it goes on: the state that its parts show. */
-import { withLosses } from "../../../src/report/loss-curves.ts";
-import type { Run, RunDetail, RunEvent, RunProgress, StartRun } from "../../../src/studio/api.ts";
+import { withChanges } from "../../../src/report/loss-curves.ts";
+import type { Run, RunDetail, RunEvent, StartRun } from "../../../src/studio/api.ts";
 import { api, messageOf } from "./api.ts";
 import { followRun } from "./follow.ts";
 
@@ -66,13 +66,6 @@ export class LiveRun {
   }
 }
 
-/** A run that is further on. */
-export const progressed = (run: RunDetail, progress: RunProgress): RunDetail => ({
-  ...run,
-  progress,
-  losses: progress.training ? [...withLosses(run.losses, progress.training)] : run.losses,
-});
-
 /** A run after an event. */
 function after(run: RunDetail, { event, data }: RunEvent): RunDetail {
   switch (event) {
@@ -84,7 +77,9 @@ function after(run: RunDetail, { event, data }: RunEvent): RunDetail {
     case "running":
       return { ...run, state: "running", ahead: 0, attempts: data.attempts };
     case "progress":
-      return progressed({ ...run, state: "running" }, data);
+      return { ...run, state: "running", progress: data };
+    case "losses":
+      return { ...run, losses: [...withChanges(run.losses, data.changes)] };
     case "figure":
       return { ...run, figures: [...run.figures, data] };
     case "note":
