@@ -1,4 +1,5 @@
 /** Spectra of the activations of a model on real text, layer by layer. */
+import { nextTurn } from "#platform";
 import type { TokenFile } from "../data/index.ts";
 import { activationsOf, type Decoder, type DecoderParams } from "../models/index.ts";
 import { covarianceOf, type Moments, momentsOf } from "./covariance.ts";
@@ -58,7 +59,7 @@ export async function activationSpectra(
       spectra.push(spectrumOf(name, totals[name] as Moments));
       onSpectrum?.(spectra.length, names.length);
       // Eigenvalues keep the processor to themselves: a moment for Ctrl-C to arrive.
-      await new Promise(setImmediate);
+      await nextTurn();
     }
   }
   return spectra;

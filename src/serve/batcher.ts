@@ -1,4 +1,5 @@
 /** Many requests on one model: rows of one batch that come and go while the others go on. */
+import { nextTurn } from "#platform";
 import { compile, type Tensor, tensor } from "../array/index.ts";
 import type { Decoder, DecoderParams, StackCache } from "../models/index.ts";
 import { type BatchRequest, type BatchToken, checkRequest, Row } from "./batch-row.ts";
@@ -127,7 +128,7 @@ export class Batcher {
         await this.#read();
         await this.#advance();
         // Lets sockets and timers have their turn between two runs of the graph.
-        await new Promise((done) => setImmediate(done));
+        await nextTurn();
       }
     } catch (error) {
       for (const row of [...this.#rows, ...this.#waiting]) row?.fail(error);
