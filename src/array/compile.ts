@@ -387,6 +387,32 @@ export function dispose(tree: unknown): void {
   for (const x of flatten(tree).leaves) residentData(x)?.release();
 }
 
+const moved = new WeakMap<object, Promise<unknown>>();
+
+/**
+ * The tree with its tensors in the device's memory, where that is the device's own: weights that many calls take need not
+ * travel with each. A tree is copied once; its copy is freed when nobody has the tree any more. Left where they are:
+ * symbolic and frozen tensors, and those of float64.
+ */
+export async function onDevice<T extends object>(tree: T, options: Pick<CompileOptions, "device"> = {}): Promise<T> {
+  if (!ownsMemory(options)) return tree;
+  const known = moved.get(tree);
+  if (known) return known as Promise<T>;
+  const flat = flatten(tree);
+  const places = flat.leaves.flatMap((x, i) => (constantData(x) && frozenId(x) === undefined ? [i] : []));
+  const copy = compile((xs: readonly Tensor[]) => xs, { ...options, resident: [""] });
+  const copied = copy(places.map((i) => flat.leaves[i] as Tensor)).then((xs) => {
+    const leaves = [...flat.leaves];
+    places.forEach((place, i) => {
+      leaves[place] = xs[i] as Tensor;
+    });
+    return flat.rebuild(leaves);
+  });
+  moved.set(tree, copied);
+  copied.catch(() => moved.delete(tree));
+  return copied;
+}
+
 /** The tree on the host, with every symbolic tensor computed. */
 export async function evaluate<T>(tree: T, options: CompileOptions = {}): Promise<T> {
   const flat = flatten(tree);

@@ -26,6 +26,7 @@ export {
   dispose,
   evaluate,
   type OnnxOptions,
+  onDevice,
   ownsMemory,
   releaseSessions,
   setDefaults,

@@ -1,6 +1,6 @@
 /** Many requests on one model: rows of one batch that come and go while the others go on. */
 import { nextTurn } from "#platform";
-import { compile, type Tensor, tensor } from "../array/index.ts";
+import { compile, onDevice, type Tensor, tensor } from "../array/index.ts";
 import type { Decoder, DecoderParams, StackCache } from "../models/index.ts";
 import { type BatchRequest, type BatchToken, checkRequest, Row } from "./batch-row.ts";
 import { RowCaches } from "./row-caches.ts";
@@ -165,13 +165,13 @@ export class Batcher {
     this.#fit(...together.map((row, i) => row.seen + (pieces[i] as Int32Array).length));
     const [logits, fresh] = await (from > 0
       ? this.#graphs.piece(
-          this.#params,
+          await onDevice(this.#params),
           tokens,
           lengths,
           this.#caches.view(1, this.#rows.indexOf(oldest)),
           tensor(Int32Array.of(from)),
         )
-      : this.#graphs.first(this.#params, tokens, lengths));
+      : this.#graphs.first(await onDevice(this.#params), tokens, lengths));
     together.forEach((row, i) => {
       const place = this.#rows.indexOf(row);
       if (place < 0) return;
@@ -191,7 +191,7 @@ export class Batcher {
     const count = this.#roundUp(going.findLastIndex((row) => row !== null) + 1);
     const rows = going.slice(0, count);
     const [logits, fresh] = await this.#graphs.next(
-      this.#params,
+      await onDevice(this.#params),
       tensor(
         Int32Array.from(rows, (row) => row?.token ?? 0),
         { shape: [count, 1] },

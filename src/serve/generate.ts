@@ -1,5 +1,5 @@
 /** Text from language models, token by token through caches. */
-import { compile, evaluate, fold, type Key, key, type Tensor, tensor } from "../array/index.ts";
+import { compile, evaluate, fold, type Key, key, onDevice, type Tensor, tensor } from "../array/index.ts";
 import type { Decoder, DecoderParams, StackCache } from "../models/index.ts";
 import { RowCaches } from "./row-caches.ts";
 import { checkSampling, type SampleOptions, sample } from "./sample.ts";
@@ -50,9 +50,10 @@ export async function* generate(
   const sampling = { temperature, ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }) };
   const steps = stepsOf(model, sampling);
   const source = await evaluate(key(seed));
+  const weights = await onDevice(params);
   const caches = new RowCaches(model.cache, { rows: prompts.length, longest: context });
   const seen = Int32Array.from(prompts, ({ length }) => length);
-  let chosen = await readPrompts(steps, params, prompts, caches, source, context);
+  let chosen = await readPrompts(steps, weights, prompts, caches, source, context);
   const ended = prompts.map(() => false);
   for (let step = 1; ; step++) {
     const given = [...chosen].map((token, row) => {
@@ -69,7 +70,7 @@ export async function* generate(
     const places = seen.map((place, row) => (ended[row] ? 0 : place));
     caches.fit(Math.max(...places) + 1);
     const [next, fresh] = await steps.next(
-      params,
+      weights,
       tensor(chosen, { shape: [prompts.length, 1] }),
       caches.view(prompts.length),
       tensor(places),

@@ -13,8 +13,10 @@ import {
   matmul,
   mul,
   normal,
+  onDevice,
   releaseSessions,
   scan,
+  setDefaults,
   stack,
   sub,
   sum,
@@ -25,7 +27,9 @@ import {
 } from "../../../../src/array/index.ts";
 import { OnnxBuilder } from "../../../../src/array/onnx/builder.ts";
 import { residentData } from "../../../../src/array/tensor.ts";
+import { decoder } from "../../../../src/models/index.ts";
 import { linear } from "../../../../src/nn/index.ts";
+import { generate } from "../../../../src/serve/index.ts";
 import { adamW, compileSteps, fit, meanSquaredError } from "../../../../src/train/index.ts";
 
 const numbers = (x: Tensor): number[] => Array.from({ length: x.size }, (_, i) => getElement(x.dtype, x.data, i));
@@ -127,6 +131,30 @@ it("walks loops of any length both ways, as the CPU does", async () => {
   const flat = (result: typeof there) => (result ?? []).flat().flatMap(numbers);
   expect(flat(there)).toHaveLength(4 + 12 + 4 + 12 + 4 + 2000);
   for (const [i, value] of flat(here).entries()) expect(flat(there)[i]).toBeCloseTo(value, 4);
+});
+
+it("keeps the weights of a model on the device while it generates, what the CPU does", async () => {
+  const model = decoder({
+    vocabulary: 13,
+    context: 12,
+    width: 16,
+    blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }]],
+  });
+  const params = await evaluate(model.init(key(7)), { device: "cpu" });
+  const weights = await onDevice(params);
+  expect(flatten(weights).leaves.every(isThere)).toBe(true);
+  expect(await onDevice(params)).toBe(weights);
+  expect(await onDevice(params, { device: "cpu" })).toBe(params);
+  const tokens = async (device: "cpu" | "webgpu") => {
+    setDefaults({ device });
+    const steps: (number | null)[] = [];
+    for await (const step of generate(model, params, [[1, 2, 3], [6]], { maxTokens: 6, temperature: 0 }))
+      steps.push(...step);
+    return steps;
+  };
+  const [here, there] = [await tokens("cpu"), await tokens("webgpu")];
+  expect(here).toHaveLength(12);
+  expect(there).toEqual(here);
 });
 
 const layer = linear({ inputs: 4, outputs: 1 });
