@@ -1,7 +1,6 @@
 /** Operations of neural networks that the runtime computes in one pass. */
 import { add, exp, mul, rsqrt, square, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
-import { matmul } from "./linear.ts";
 import { checkFloat, floatType } from "./operands.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { mean, sum } from "./reduce.ts";
@@ -85,23 +84,21 @@ const layerNormPrimitive = multiPrimitive<{ readonly eps: number }>({
     const [x, scale] = inputs as [Tensor, Tensor, Tensor];
     const [, center, inverse] = outputs as [Tensor, Tensor, Tensor];
     const width = x.shape.at(-1) as number;
+    const last = { axis: -1, keepDims: true };
     const normal = mul(sub(x, center), inverse);
-    const scaled = dy && mul(dy, normal);
     const parts: Tensor[] = [];
-    if (dy && scaled) {
-      // As products with a column, the means of dy·scale and dy·scale·normal take no pass over all of them.
-      const column = reshape(mul(scale, 1 / width), [width, 1]);
-      const change = sub(sub(mul(dy, scale), matmul(dy, column)), mul(normal, matmul(scaled, column)));
-      parts.push(mul(inverse, change));
+    if (dy) {
+      const g = mul(dy, scale);
+      parts.push(mul(inverse, sub(sub(g, mean(g, last)), mul(normal, mean(mul(g, normal), last)))));
     }
     // Second gradients reach the statistics too: d mean/dx = 1/width, d inverse/dx = -inverse²·normal/width.
     if (dMean) parts.push(mul(dMean, 1 / width));
     if (dInverse) parts.push(mul(mul(dInverse, -1 / width), mul(mul(inverse, inverse), normal)));
     const [first, ...rest] = parts;
     const dx = first ? rest.reduce((total, part) => add(total, part), first) : null;
-    if (!dy || !scaled) return [dx, null, null];
+    if (!dy) return [dx, null, null];
     const rows = (t: Tensor) => sum(reshape(t, [-1, width]), { axis: 0 });
-    return [dx, rows(scaled), rows(dy)];
+    return [dx, rows(mul(dy, normal)), rows(dy)];
   },
   onnx: (graph, inputs, { params: { eps }, outputs }) =>
     graph.nodes("LayerNormalization", [...inputs], outputs.length, { axis: -1, epsilon: graph.float(eps) }),
