@@ -366,8 +366,8 @@ export function compile<A extends readonly unknown[], R>(
       ready.set(key, entry);
       entry.catch(() => ready.delete(key));
     }
-    const { model } = await entry;
-    return run(await sessionFor(model, options, measuring), await entry, flat.leaves);
+    const prepared = await entry;
+    return run(await sessionFor(prepared.model, options, measuring), prepared, flat.leaves);
   };
   const print = (...args: A): string => printGraph(traceFor(fn, flatten(args)).graph);
   const profile = async (): Promise<Profile> => {

@@ -54,7 +54,8 @@ export interface LoopOptions extends CompileOptions {
   /** Seed of all randomness inside steps; 0 by default. */
   readonly seed?: number;
   /**
-   * Steps in one run of the graph; by default chosen so that a run takes about 0.3 s. The numbers do not depend on it.
+   * Steps in one run of the graph; by default chosen so that a run takes about 0.3 s, of slow steps at most 1.25 s. The
+   * numbers do not depend on it.
    * On a device with memory of its own the default is 1: steps of one run are written out one after the other there, as
    * far as they are short, and the last digits may depend on how many there are.
    */

@@ -7,6 +7,8 @@ const SLOW = { steps: 4, seconds: 1.25, left: 64 } as const;
 /** Stacked batches of one run should not be larger than this. */
 const BATCH_BYTES = 64 * 2 ** 20;
 const MOST_STEPS = 8192;
+/** Steps that share a run and take so many times as long as one alone go back to running alone: some runtimes' loops are slow. */
+const SLOWER = 1.5;
 
 export interface PaceOptions {
   /** Steps in a run; chosen from the time that steps take if undefined. */
@@ -32,6 +34,8 @@ export class Pace {
   #recent: Run[] = [];
   #length: number;
   #isChosen: boolean;
+  /** Seconds of a step that runs alone, while runs of the chosen length have not shown to be faster. */
+  #alone: number | null = null;
 
   constructor(options: PaceOptions) {
     this.#options = options;
@@ -53,9 +57,14 @@ export class Pace {
     const run = { count, seconds, isCompiled };
     if (isCompiled) this.#recent = [...this.#recent.filter((other) => other.isCompiled).slice(-9), run];
     else if (this.#recent.length === 0) this.#recent = [run];
+    if (isCompiled && this.#alone !== null && count === this.#length) {
+      if (seconds / count > SLOWER * this.#alone) this.#length = 1;
+      this.#alone = null;
+    }
     if (isCompiled && !this.#isChosen) {
       this.#length = this.#chosen(seconds / count, batchBytes / count, step);
       this.#isChosen = true;
+      if (this.#length > 1) this.#alone = seconds / count;
     }
   }
 

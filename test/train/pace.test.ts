@@ -38,6 +38,21 @@ describe("Pace", () => {
     expect(Math.max(...lengths({ stepsPerRun: undefined, stops: [], steps: 402 }, 0.3, 2 ** 25))).toBe(2);
   });
 
+  it("goes back to single steps where sharing a run makes them much slower", () => {
+    const pace = new Pace({ stepsPerRun: undefined, stops: [], steps: 1002 });
+    const found: number[] = [];
+    const secondsPerStep = (count: number) => (count === 1 ? 0.01 : 0.045);
+    for (let step = 0; step < 200; ) {
+      const count = pace.next(step);
+      step += count;
+      pace.record(count, count * secondsPerStep(count), 0, step);
+      found.push(count);
+    }
+    // The first run of a length is compiled, so the second one tells.
+    expect(found.slice(0, 6)).toEqual([1, 1, 25, 25, 1, 1]);
+    expect(Math.max(...found.slice(4))).toBe(1);
+  });
+
   it("never crosses a stop, and prefers lengths that divide the distance of stops", () => {
     const found = lengths({ stepsPerRun: undefined, stops: [120, 80], steps: 240 }, 0.006);
     expect(found.slice(0, 3)).toEqual([1, 1, 40]);
