@@ -84,8 +84,8 @@ for path in paths:
 `;
 
 /**
- * OpenBLAS takes kernels of twenty years ago on a processor that is newer than itself, and torch is seven times as slow
- * with them: then it is told which ones to take. What the user has set stays.
+ * OpenBLAS takes kernels for the oldest processors on one that is newer than itself, with which products took torch five
+ * to eight times as long: then it is told which ones to take. What the user has set stays.
  */
 function kernelsFor(python: string, env: Readonly<Record<string, string>>): { readonly OPENBLAS_CORETYPE?: string } {
   if (process.env.OPENBLAS_CORETYPE || !existsSync("/proc/cpuinfo")) return {};
