@@ -158,7 +158,7 @@ function fromFlags(flags: TrainFlags): Recipe {
       context,
       width,
       // Which kinds there are, and which options each has, the recipe's own check says.
-      blocks: Array.from({ length: depth }, () => block) as unknown as Recipe["model"]["blocks"],
+      blocks: Array.from({ length: depth }, () => block) as Recipe["model"]["blocks"],
       ...(positions === undefined ? {} : { positions: positions as "rotary" }),
       ...(dropout === undefined ? {} : { dropout }),
     },

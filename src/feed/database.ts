@@ -102,7 +102,7 @@ async function pglitePool({ folder = feedFolder(), onCreate }: OpenFeedOptions):
       await rename(unfinished, data);
     }
     const pglite = await open(data);
-    const config = createPgConfig(pglite) as unknown as pg.PoolConfig;
+    const config = createPgConfig(pglite);
     return {
       pool: new pg.Pool({ ...config, types, max: 1 }),
       close: async () => {

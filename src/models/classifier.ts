@@ -95,14 +95,14 @@ const flat = (x: Tensor): Tensor => reshape(x, [x.shape[0] as number, -1]);
 function hiddenLayers({ kind, image, width, depth }: ImageClassifierOptions): readonly Layer<Tree>[] {
   const dense = (inputs: number) => linear({ inputs, outputs: width, init: heNormal });
   const norm = layerNorm({ width });
-  const repeated = (count: number, layer: unknown) => Array.from({ length: count }, () => layer as Layer<Tree>);
-  const first = sequential(dense(image * image), relu) as unknown as Layer<Tree>;
+  const repeated = (count: number, layer: Layer<Tree>) => Array.from({ length: count }, () => layer);
+  const first = sequential(dense(image * image), relu);
   switch (kind) {
     case "mlp":
       return [first, ...repeated(depth - 1, sequential(dense(width), relu))];
     case "normed mlp":
       return [
-        sequential(dense(image * image), norm, relu) as unknown as Layer<Tree>,
+        sequential(dense(image * image), norm, relu),
         ...repeated(depth - 1, sequential(dense(width), norm, relu)),
       ];
     case "residual mlp":
@@ -120,7 +120,7 @@ function hiddenLayers({ kind, image, width, depth }: ImageClassifierOptions): re
         sequential(deepen, relu),
         sequential(flat, dense(inputs), relu),
         ...repeated(depth - 3, sequential(dense(width), relu)),
-      ] as unknown as readonly Layer<Tree>[];
+      ];
     }
   }
 }

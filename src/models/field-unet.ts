@@ -38,7 +38,7 @@ function convolutions(inputs: number, outputs: number, dimensions: number): Laye
   return compose(parts, ({ first, firstNorm, second, secondNorm }, x: Tensor) => {
     const h = gelu(firstNorm(first(padPeriodic(x, 1))));
     return gelu(secondNorm(second(padPeriodic(h, 1))));
-  }) as Layer<Tree>;
+  });
 }
 
 /**
@@ -73,10 +73,10 @@ export function fieldUnet({
       outputs: own,
       kernel: two,
       stride: 2,
-    }) as Layer<Tree>;
+    });
     parts[`up${level}`] = convolutions(2 * own, own, dimensions);
   });
-  parts.project = pointwise({ inputs: width, outputs }) as Layer<Tree>;
+  parts.project = pointwise({ inputs: width, outputs });
   return compose(parts, (part, x: Tensor) => {
     checkGrid(x, inputs, dimensions, 2 ** (levels - 1));
     const call = (name: string, h: Tensor): Tensor => (part[name] as (h: Tensor) => Tensor)(h);

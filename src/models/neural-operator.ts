@@ -90,12 +90,12 @@ export function neuralOperator(options: NeuralOperatorOptions): Layer<{ readonly
       operatorBlock({ ...block, width, dimensions, ...(i === layers - 1 ? { activation: (x: Tensor) => x } : {}) }),
     ]),
   );
-  const parts = {
-    lift: pointwise({ inputs: inputs + further, outputs: width }) as Layer<Tree>,
+  const parts: { readonly [name: string]: Layer<Tree> } = {
+    lift: pointwise({ inputs: inputs + further, outputs: width }),
     ...blocks,
-    widen: pointwise({ inputs: width, outputs: hidden }) as Layer<Tree>,
-    project: pointwise({ inputs: hidden, outputs }) as Layer<Tree>,
-  } as { readonly [name: string]: Layer<Tree> };
+    widen: pointwise({ inputs: width, outputs: hidden }),
+    project: pointwise({ inputs: hidden, outputs }),
+  };
   return compose(parts, (part, x: Tensor) => {
     const call = (name: string, h: Tensor): Tensor => (part[name] as (h: Tensor) => Tensor)(h);
     const placed =
@@ -147,13 +147,13 @@ export function transformOnce({
     throw new RangeError(`transformOnce: ${modes.join(" x ")} modes are more than a grid of ${size} x ${size} has`);
   const names = Array.from({ length: layers }, (_, i) => `layer${i}`);
   const own = transformOnceLayer({ width, modes, points: size ** 2, ...layer });
-  const model = compose(
+  const model = compose<{ readonly [name: string]: Layer<Tree> }>(
     {
-      lift: pointwise({ inputs: inputs + 2, outputs: width }) as Layer<Tree>,
-      ...Object.fromEntries(names.map((name) => [name, own as Layer<Tree>])),
-      widen: pointwise({ inputs: width, outputs: hidden, bias: false }) as Layer<Tree>,
-      project: pointwise({ inputs: hidden, outputs, bias: false, init: normalOf(1e-8) }) as Layer<Tree>,
-    } as { readonly [name: string]: Layer<Tree> },
+      lift: pointwise({ inputs: inputs + 2, outputs: width }),
+      ...Object.fromEntries(names.map((name) => [name, own])),
+      widen: pointwise({ inputs: width, outputs: hidden, bias: false }),
+      project: pointwise({ inputs: hidden, outputs, bias: false, init: normalOf(1e-8) }),
+    },
     (part, x: Tensor) => {
       const call = (name: string, h: Tensor): Tensor => (part[name] as (h: Tensor) => Tensor)(h);
       const spectrum = scaled(call("lift", withCoordinates(x, "centres")), modes, size);

@@ -39,7 +39,7 @@ export function ensemble<P extends Tree, In = Tensor, Out = Tensor>(
   const join = (params: readonly P[]): P => {
     if (params.length !== members)
       throw new RangeError(`ensemble: expected parameters of ${members} members, got ${params.length}`);
-    return zipTrees("ensemble", params as unknown as readonly [P, ...P[]], (...xs) => {
+    return zipTrees("ensemble", params as readonly [P, ...P[]], (...xs) => {
       const { shape } = xs[0] as Tensor;
       const widened = [...Array<number>(Math.max(0, 2 - shape.length)).fill(1), ...shape];
       return stack(xs.map((x) => reshape(x, widened)));

@@ -22,7 +22,10 @@ export interface Mode {
   readonly tap?: Tap;
 }
 
-/** A function from `In` to `Out` with parameters `P`, both made from one set of hyperparameters. */
+/**
+ * A function from `In` to `Out` with parameters `P`, both made from one set of hyperparameters. Its functions are declared
+ * as methods, so that whoever holds layers of many kinds takes any of them, without a cast, for a `Layer<Tree>`.
+ */
 export interface Layer<P extends Tree, In = Tensor, Out = Tensor> {
   /** New parameters. The tensors are symbolic: `await evaluate(layer.init(key(0)))` gives their values. */
   init(key: Key): P;

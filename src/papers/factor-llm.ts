@@ -1,8 +1,8 @@
 /** Paper 23: feed-forward layers of a trained model cut into slices, with routers taught by the layers themselves. */
 import { join } from "#platform";
-import { evaluate, flopCount, key, normal, silu, type Tree, zeros } from "../array/index.ts";
+import { evaluate, flopCount, key, normal, silu, zeros } from "../array/index.ts";
 import { type CorpusTokens, type DecoderConfig, decoder, EMBEDDED_MODEL } from "../models/index.ts";
-import { gatedFfn, type Layer, moefiedFfn } from "../nn/index.ts";
+import { gatedFfn, moefiedFfn } from "../nn/index.ts";
 import {
   average,
   exactly,
@@ -221,10 +221,7 @@ async function timeLayers(context: StudyContext) {
   const results = [];
   for (const { width, hidden, rows } of timed) {
     const { whole, cut } = layersOf(width, hidden);
-    const time = await layerTimer(
-      { dense: whole as unknown as Layer<Tree>, sparse: cut as unknown as Layer<Tree> },
-      key(1),
-    );
+    const time = await layerTimer({ dense: whole, sparse: cut }, key(1));
     const x = await evaluate(normal(key(3), [rows, width]));
     const many = { calls: rows === 1 ? calls : Math.max(3, Math.ceil(calls / 3)), signal: context.signal };
     const times = await time(x, many);

@@ -155,12 +155,12 @@ const armOf = ({ leafWidth, depth }: Setting, variant: Variant): Arm => {
   const { master, balance } = variants[variant];
   const routed = tree(leafWidth, depth);
   return {
-    layer: (master ? sharedExpert({ routed, shared: masterLeaf }) : routed) as unknown as Arm["layer"],
+    layer: master ? sharedExpert({ routed, shared: masterLeaf }) : routed,
     balance,
   };
 };
 /** A dense layer is a tree of one leaf. */
-const denseArm = (width: number): Arm => ({ layer: tree(width, 0) as unknown as Arm["layer"], balance: 0 });
+const denseArm = (width: number): Arm => ({ layer: tree(width, 0), balance: 0 });
 const nameOf = ({ leafWidth, depth }: Setting, variant: Variant): string => `${leafWidth},${depth} ${variant}`;
 const denseName = (width: number): string => `dense ${width}`;
 

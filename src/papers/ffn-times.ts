@@ -97,21 +97,22 @@ export interface Compared<K extends string> {
  * Times blocks at the widths and numbers of tokens of the scale, one of them named `dense`, and draws their table. Gives
  * how many times as quick one block is as another.
  */
-export async function ffnSpeeds<L extends { readonly dense: Layer<Tree> }>(
+export async function ffnSpeeds<K extends string>(
   context: StudyContext,
-  blocksOf: (width: number) => L,
-): Promise<(compared: Compared<keyof L & string>) => Measurement> {
-  type Name = keyof L & string;
+  blocksOf: (width: number) => { readonly [P in K | "dense"]: Layer<Tree> },
+): Promise<(compared: Compared<K | "dense">) => Measurement> {
   const { widths, ...rest } = timings[context.scale];
-  const all: FfnTimes<Name>[number][] = [];
+  const all: FfnTimes<K | "dense">[number][] = [];
   for (const width of widths) {
-    const layers = blocksOf(width) as unknown as { readonly [P in Name]: Layer<Tree> };
+    const layers = blocksOf(width);
     all.push(...(await ffnTimes(context, { ...rest, width, layers })));
   }
   context.figure(ffnTimesTable(all, "dense"));
   return ({ slow, quick, tokens }) => {
     const count = rest.tokens.at(tokens === "most" ? -1 : 0);
-    const found = all.find((one) => one.width === widths.at(-1) && one.tokens === count) as FfnTimes<Name>[number];
+    const found = all.find((one) => one.width === widths.at(-1) && one.tokens === count) as FfnTimes<
+      K | "dense"
+    >[number];
     return speedMeasurement(found.times[slow], found.times[quick]);
   };
 }

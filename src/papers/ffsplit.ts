@@ -1,5 +1,5 @@
 /** Paper 31: the feed-forward units that give most stay whole, the others are compressed. */
-import { compile, evaluate, flatten, key, normal, relu, type Tree, tensor, zeros } from "../array/index.ts";
+import { compile, evaluate, flatten, key, normal, relu, tensor, zeros } from "../array/index.ts";
 import { DEFAULT_CORPUS, loadCorpus, type TokenFile } from "../data/index.ts";
 import {
   type CorpusTokens,
@@ -11,7 +11,7 @@ import {
   loadPretrained,
   modelFolder,
 } from "../models/index.ts";
-import { ffn, type Layer, splitFfn } from "../nn/index.ts";
+import { ffn, splitFfn } from "../nn/index.ts";
 import { heaviestFirst, jaccard, shareOfHeaviest, type UnitNorms } from "../probe/index.ts";
 import {
   average,
@@ -244,9 +244,9 @@ async function timeLayers(context: StudyContext) {
     const split = (budget: number) => splitFfn({ width, ...splitOf(width, hidden, budget), activation: relu });
     const time = await layerTimer(
       {
-        dense: ffn({ width, hidden, activation: relu }) as unknown as Layer<Tree>,
-        half: split(timedBudgets.half) as unknown as Layer<Tree>,
-        published: split(timedBudgets.published) as unknown as Layer<Tree>,
+        dense: ffn({ width, hidden, activation: relu }),
+        half: split(timedBudgets.half),
+        published: split(timedBudgets.published),
       },
       key(1),
     );

@@ -96,7 +96,7 @@ function network(
     residual(hourglassFfn({ width, hidden, depth: blocks, gated: false })),
     linear({ inputs: width, outputs: PIXELS, bias: false }),
     sigmoid,
-  ) as Layer<Tree>;
+  );
 }
 
 const parametersOf = (layer: Layer<Tree>): number => parameterCount(layer.init(key(0)));

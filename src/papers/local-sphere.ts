@@ -79,7 +79,7 @@ async function turned(cells: number, { kept, latitudes }: Setting): Promise<numb
   const radius = (cells * Math.PI) / latitudes;
   const basis = { rings: 3, directions: 1 };
   const layer = sphericalLocalIntegral({ inputs: 3, outputs: 3, radius, grid: GRID, basis });
-  return 100 * (await rotationError(layer as unknown as OperatorArm["layer"], { degree: kept, latitudes }, 61));
+  return 100 * (await rotationError(layer, { degree: kept, latitudes }, 61));
 }
 
 /** Reduction in % of one error against another, seed by seed. */

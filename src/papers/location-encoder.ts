@@ -100,9 +100,9 @@ const encodingsOf = ({ frequencies }: Setting): { readonly [name: string]: Locat
 });
 
 const networksOf = ({ hidden }: Setting): { readonly [name: string]: (inputs: number) => Layer<Tree> } => ({
-  Linear: (inputs) => linear({ inputs, outputs: 1 }) as Layer<Tree>,
-  Residual: (inputs) => residualNetwork({ inputs, outputs: 1, hidden }) as Layer<Tree>,
-  Siren: (inputs) => siren({ inputs, outputs: 1, hidden, layers: 2 }) as unknown as Layer<Tree>,
+  Linear: (inputs) => linear({ inputs, outputs: 1 }),
+  Residual: (inputs) => residualNetwork({ inputs, outputs: 1, hidden }),
+  Siren: (inputs) => siren({ inputs, outputs: 1, hidden, layers: 2 }),
 });
 
 /** A network on an encoding; its features are a range of the columns of all features. */

@@ -17,14 +17,14 @@ const HEADS = 4;
 /** Lengths over which exponents are fitted: shorter ones are ruled by what does not grow with length. */
 const [FROM, TO] = [512, 4096] as const;
 
-/** Mixers that are timed by themselves, for a length. */
-const timedMixers = (positions: number) => ({
-  attention: multiHeadAttention({ width: WIDTH, heads: HEADS }) as unknown as Layer<Tree>,
-  "adaptive filter": spectralFilterMixer({ width: WIDTH, heads: HEADS, positions }) as unknown as Layer<Tree>,
-  FNet: fourierMixer({ width: WIDTH }) as unknown as Layer<Tree>,
-});
-type Timed = keyof ReturnType<typeof timedMixers>;
+type Timed = "attention" | "adaptive filter" | "FNet";
 
+/** Mixers that are timed by themselves, for a length. */
+const timedMixers = (positions: number): { readonly [name in Timed]: Layer<Tree> } => ({
+  attention: multiHeadAttention({ width: WIDTH, heads: HEADS }),
+  "adaptive filter": spectralFilterMixer({ width: WIDTH, heads: HEADS, positions }),
+  FNet: fourierMixer({ width: WIDTH }),
+});
 /** Milliseconds of each mixer on one sequence of each length, a list of rounds. */
 export async function mixerTimes({ lengths, attentionTo, calls }: MixerTimesOptions, context: StudyContext) {
   const rows: { readonly length: number; readonly times: { readonly [name in Timed]?: readonly number[] } }[] = [];

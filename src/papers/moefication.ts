@@ -1,8 +1,8 @@
 /** Paper 18: MoEfication of the embedded model: its ReLU layers cut into experts, dense beside sparse. */
-import { compile, evaluate, key, normal, relu, type Tree } from "../array/index.ts";
+import { compile, evaluate, key, normal, relu } from "../array/index.ts";
 import { DEFAULT_CORPUS, loadCorpus } from "../data/index.ts";
 import { corpusTokens, decoder, EMBEDDED_MODEL, loadPretrained, modelFolder } from "../models/index.ts";
-import { ffn, type Layer, moefiedFfn } from "../nn/index.ts";
+import { ffn, moefiedFfn } from "../nn/index.ts";
 import {
   exactly,
   type Measurement,
@@ -202,9 +202,9 @@ async function timeLayers(context: StudyContext) {
     };
     const time = await layerTimer(
       {
-        dense: plain as unknown as Layer<Tree>,
-        sparse: cut(UNITS) as unknown as Layer<Tree>,
-        finer: cut(FEWER_UNITS) as unknown as Layer<Tree>,
+        dense: plain,
+        sparse: cut(UNITS),
+        finer: cut(FEWER_UNITS),
       },
       key(1),
     );

@@ -101,7 +101,7 @@ const colors = (names: readonly string[], palette: Palette) => ({
 function draw(options: Plot.PlotOptions): string {
   const { document } = parseHTML("<html><body></body></html>");
   const svg = Plot.plot({
-    document: document as unknown as Document,
+    document,
     width: 680,
     height: 380,
     marginLeft: 56,

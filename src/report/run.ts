@@ -135,5 +135,5 @@ export async function measureStudy<C extends Claims>(study: Study<C>, options: R
     notes,
     artifacts,
   };
-  return { report: { study: study as unknown as Study, result, figures }, forget: () => pieces.clear() };
+  return { report: { study, result, figures }, forget: () => pieces.clear() };
 }

@@ -247,13 +247,13 @@ const graphsOf = (model: Decoder): Graphs => ({
   first: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor) => {
     const [vectors, fresh] = readPiece(model, params, tokens, lengths);
     return [model.logits(params, vectors), fresh] as const;
-  }) as unknown as Graphs["first"],
+  }),
   piece: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor, cache: StackCache, seen: Tensor) => {
     const [vectors, fresh] = readPiece(model, params, tokens, lengths, { cache, seen });
     return [model.logits(params, vectors), fresh] as const;
-  }) as unknown as Graphs["piece"],
+  }),
   next: compile((params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor) => {
     const [vectors, fresh] = readToken(model, params, tokens, cache, seen);
     return [model.logits(params, vectors), fresh] as const;
-  }) as unknown as Graphs["next"],
+  }),
 });

@@ -148,7 +148,7 @@ function stepsOf(model: Decoder, sampling: SampleOptions): Steps {
     first: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor, source: Key, step: Tensor) => {
       const [vectors, fresh] = readPiece(model, params, tokens, lengths);
       return [chosen(params, vectors, source, step), fresh] as const;
-    }) as unknown as Steps["first"],
+    }),
     piece: compile(
       (
         params: DecoderParams,
@@ -162,13 +162,13 @@ function stepsOf(model: Decoder, sampling: SampleOptions): Steps {
         const [vectors, fresh] = readPiece(model, params, tokens, lengths, { cache, seen });
         return [chosen(params, vectors, source, step), fresh] as const;
       },
-    ) as unknown as Steps["piece"],
+    ),
     next: compile(
       (params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor, source: Key, step: Tensor) => {
         const [vectors, fresh] = readToken(model, params, tokens, cache, seen);
         return [chosen(params, vectors, source, step), fresh] as const;
       },
-    ) as unknown as Steps["next"],
+    ),
   };
   bySampling.set(name, steps);
   return steps;

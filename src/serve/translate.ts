@@ -99,7 +99,7 @@ function stepsOf(model: EncoderDecoder): Steps {
     next: compile(
       (params: EncoderDecoderParams, remembered: RememberedSource, tokens: Tensor, cache: StackCache, seen: Tensor) =>
         nextToken(model, params, remembered, tokens, cache, seen),
-    ) as unknown as Steps["next"],
+    ),
   };
   compiled.set(model, steps);
   return steps;

@@ -21,7 +21,7 @@ export function insertIdentityLayer<P extends TwoLayers>({ up, down }: P): P & {
   const hidden = up.weight.shape[1] as number;
   const dtype = up.weight.dtype;
   const middle = { weight: eye(hidden, dtype), ...(up.bias ? { bias: zeros([hidden], dtype) } : {}) };
-  return { up, middle, down } as unknown as P & { readonly middle: P["up"] };
+  return { up, middle, down } as P & { readonly middle: P["up"] };
 }
 
 /**

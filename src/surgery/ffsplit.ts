@@ -109,7 +109,7 @@ function splitLayer(
 ): { readonly ffn: FfnConfig; readonly params: Tree } {
   const { order, kept } = rankUnits(norms, options);
   const { hidden, activation, bias } = ffn as Required<Known>;
-  if (kept === hidden) return { ffn, params: permuteUnits(block, order) as unknown as Tree };
+  if (kept === hidden) return { ffn, params: permuteUnits(block, order) };
   if (options.aware && !norms.products) throw new Error("ffsplit: norms without products cannot tell what layers read");
   const products = options.aware ? norms.products : undefined;
   const [first, others] = [order.subarray(0, kept), order.subarray(kept)];
@@ -143,7 +143,7 @@ function splitLayer(
     down: { contract, outward, ...(block.down.bias ? { bias: block.down.bias } : {}) },
   };
   const gated = ffn.kind === "gated";
-  return { ffn: { kind: "split", hidden, kept, rank, activation, gated, bias }, params: split as unknown as Tree };
+  return { ffn: { kind: "split", hidden, kept, rank, activation, gated, bias }, params: split };
 }
 
 /**
@@ -159,7 +159,7 @@ export async function withRank(
     if (ffn.kind !== "split") return null;
     const { hidden, kept } = ffn;
     const rank = Math.min(ffn.rank, rankOf({ width, hidden, kept }));
-    const { up, gate, down } = params as unknown as SplitFfnParams;
+    const { up, gate, down } = params as SplitFfnParams;
     const first = (x: Tensor, count: number, axis: 0 | 1) => slice(x, { starts: [0], stops: [count], axes: [axis] });
     const inward = (map: SplitInward): SplitInward => ({
       ...map,
@@ -171,7 +171,7 @@ export async function withRank(
       ...(gate ? { gate: inward(gate) } : {}),
       down: { ...down, contract: first(down.contract, rank, 1), outward: first(down.outward, kept + rank, 0) },
     };
-    return { ffn: { ...ffn, rank }, params: shorter as unknown as Tree };
+    return { ffn: { ...ffn, rank }, params: shorter as Tree };
   });
   return { config: cut.config, params: await evaluate(cut.params) };
 }

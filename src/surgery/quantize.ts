@@ -1,5 +1,5 @@
 /** Weights as they would be after a stay in few bits. */
-import { type Tensor, type Tree, tensor } from "../array/index.ts";
+import { type Tensor, tensor } from "../array/index.ts";
 import type { UnitNorms } from "../probe/index.ts";
 import type { BlockParams } from "./experts.ts";
 import { normsAt, type RankOptions, rankUnits } from "./ffsplit.ts";
@@ -100,7 +100,7 @@ export async function quantizeFfns(
       ...(gate ? { gate: { weight: halves(gate.weight, columnsOf, beside), ...sorted(gate) } } : {}),
       down: { ...down, weight: halves(down.weight, rowsOf, below) },
     };
-    return { ffn, params: block as unknown as Tree };
+    return { ffn, params: block };
   });
   return { ...made, bytes };
 }

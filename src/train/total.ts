@@ -58,5 +58,5 @@ export async function totalOver<P extends Tree, B extends Tree, R extends Tree>(
     });
     totals = { sums, rebuild: () => rebuild(leaves.map(({ shape }, i) => tensor(sums[i] as Float64Array, { shape }))) };
   }
-  return (totals as unknown as { rebuild: () => R }).rebuild();
+  return (totals as { rebuild: () => R }).rebuild();
 }

@@ -48,7 +48,7 @@ const forms: { readonly [name: string]: DecoderConfig } = {
         { ffn: { kind: "moefied", hidden: 16, experts: 4, active: 2, router: "linear" } },
       ],
     ],
-  } as unknown as DecoderConfig,
+  },
 };
 const zeros = <T>(tree: T): T =>
   mapTree(tree, ({ shape, size: n }) => tensor(new Float32Array(n).fill(0.1), { shape }));

@@ -50,7 +50,7 @@ describe("deepenFfns", () => {
     const gradient = await compile(grad((p: DecoderParams) => mean(square(decoder(deep.config).apply(p, tokens)))))(
       await evaluate(deep.params),
     );
-    const [{ ffn: sublayer }] = gradient.blocks as unknown as [{ ffn: { layer: { middle: { weight: Tensor } } } }];
+    const [{ ffn: sublayer }] = gradient.blocks as [{ ffn: { layer: { middle: { weight: Tensor } } } }];
     expect(Math.max(...(sublayer.layer.middle.weight.data as Float32Array).map(Math.abs))).toBeGreaterThan(1e-6);
   });
 

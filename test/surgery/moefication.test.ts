@@ -165,7 +165,7 @@ describe("recordFfnInputs", () => {
     ]);
     for (const { rows } of recorded) expect(rows.length).toBe(Math.ceil(100 / 12) * 12 * 8);
     // Inputs are normalized: with the scale and bias of the norm undone, each row has mean 0 and variance 1.
-    const [block0] = params.blocks as unknown as [{ ffn: { norm: { scale: typeof tokens; bias: typeof tokens } } }];
+    const [block0] = params.blocks as [{ ffn: { norm: { scale: typeof tokens; bias: typeof tokens } } }];
     const { scale, bias } = block0.ffn.norm;
     const first = recorded[0] as { rows: Float32Array };
     const row = Array.from(first.rows.slice(0, 8), (v, i) => (v - Number(bias.data[i])) / Number(scale.data[i]));

@@ -76,7 +76,7 @@ test("weights that sublayers share are rounded once", async () => {
   const params = await evaluate(shared.init(key(2)));
   const { params: after } = quantizeLinears({ config: shared.config, params }, { bits: 8 });
   expect(Object.keys(after.shared)).toEqual(["a"]);
-  const { query } = after.shared.a as unknown as { query: { weight: { int8: Tensor } } };
+  const { query } = after.shared.a as { query: { weight: { int8: Tensor } } };
   expect(query.weight.int8).toBeInstanceOf(Tensor);
   expect(query.weight.int8.shape).toEqual([32, 1, 32]);
 });

@@ -25,7 +25,7 @@ const graph = (count: number, first: number) => imagesInGraph(images(count, firs
 
 it("compareClassifiers trains each arm with each seed and scores it on test images", async () => {
   const { context, kept } = memoryContext({ seeds: [0, 1] });
-  const reads = linear({ inputs: 2, outputs: 2 }) as unknown as Layer<Tree>;
+  const reads: Layer<Tree> = linear({ inputs: 2, outputs: 2 });
   const blind: Layer<Tree> = { ...reads, apply: (params, x, mode) => reads.apply(params, mul(x, 0), mode) };
   const budget = { steps: 60, batch: 16, rates: [1e-3, 0.1], validation: 40, test: 1000 };
   const test = images(90, 500);

@@ -60,7 +60,7 @@ describe("progress of training", () => {
           if (step === stop) controller.abort();
         },
       });
-      const { blocks } = state.second as unknown as { readonly blocks: readonly [{ readonly ffn: Guided }] };
+      const { blocks } = state.second as { readonly blocks: readonly [{ readonly ffn: Guided }] };
       return [...blocks[0].ffn.layer.up.guide.weight.data].map(Number);
     };
     const [during, end, after] = [await squaresAfter(1), await squaresAfter(8), await squaresAfter(20)];

@@ -108,8 +108,10 @@ const numbersIn = (vocab: object): number[] =>
 /** Whether words are cut, bytes written and merges made exactly as GPT-2 does. */
 function isByteLevel({ model, normalizer, pre_tokenizer, decoder }: TokenizerFile): boolean {
   const pre = pre_tokenizer as { type?: string; add_prefix_space?: boolean; use_regex?: boolean } | null | undefined;
-  const { dropout, unk_token, continuing_subword_prefix, end_of_word_suffix, ignore_merges } =
-    model as unknown as Record<string, unknown>;
+  const { dropout, unk_token, continuing_subword_prefix, end_of_word_suffix, ignore_merges } = model as Record<
+    string,
+    unknown
+  >;
   return (
     model.type === "BPE" &&
     !normalizer &&

@@ -28,7 +28,7 @@ export type NormKind = "layer" | "rms";
 
 /** The norm of that kind. */
 export const normOf = (kind: NormKind, width: number, eps: number): Layer<Tree> =>
-  (kind === "rms" ? rmsNorm({ width, eps }) : layerNorm({ width, eps })) as Layer<Tree>;
+  kind === "rms" ? rmsNorm({ width, eps }) : layerNorm({ width, eps });
 
 /**
  * Parameters of one sublayer; `layer` is missing where weights are shared, `norm` where the layer has its own, `shortcut`

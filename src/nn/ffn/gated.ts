@@ -24,5 +24,5 @@ export function gatedFfn<const B extends boolean = false>(options: FfnOptions<B>
     { gate: linear(inner), up: linear(inner), down: linear({ inputs: hidden, outputs, bias, ...rest }) },
     ({ gate, up, down }, x: Tensor, mode) =>
       down(tap(mode, "hidden", mul(activation(tap(mode, "preactivation", gate(x))), up(x)))),
-  ) as unknown as Layer<GatedFfnParams<B>>;
+  ) as Layer<GatedFfnParams<B>>;
 }

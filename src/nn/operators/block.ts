@@ -64,14 +64,12 @@ export function operatorBlock(options: OperatorBlockOptions): Layer<{ readonly [
     ...(differential ? { differential: finiteDifferenceConvolution({ ...both, dimensions, ...differential }) } : {}),
     ...(integral ? { integral: localIntegral({ ...both, ...integral }) } : {}),
     ...(pixels ? { pixels: pixelKernel(width, dimensions, pixels) } : {}),
-  } as Record<string, LocalLayer<Tree>>;
+  };
   const parts: Record<string, Layer<Tree>> = {
-    pointwise: pointwise(both) as Layer<Tree>,
-    ...(modes ? { spectral: spectralConv({ ...both, modes }) as Layer<Tree> } : {}),
-    ...(spherical ? { spherical: sphericalConv({ ...both, ...spherical }) as Layer<Tree> } : {}),
-    ...(sphericalIntegral
-      ? { sphericalIntegral: sphericalLocalIntegral({ ...both, ...sphericalIntegral }) as Layer<Tree> }
-      : {}),
+    pointwise: pointwise(both),
+    ...(modes ? { spectral: spectralConv({ ...both, modes }) } : {}),
+    ...(spherical ? { spherical: sphericalConv({ ...both, ...spherical }) } : {}),
+    ...(sphericalIntegral ? { sphericalIntegral: sphericalLocalIntegral({ ...both, ...sphericalIntegral }) } : {}),
     ...local,
   };
   if (Object.keys(parts).length === 1)

@@ -88,7 +88,7 @@ export function structuredFfn<const B extends boolean = true, const G extends Gu
   checkCount("structuredFfn", { width, hidden, outputs });
   const map = (inputs: number, after: number): StructuredLinear<B, Tree> => {
     const layer = structuredLinear({ ...rest, inputs, outputs: after } as StructuredOptions<B> & Structure);
-    return (guided ? selfGuided(layer, guided) : layer) as unknown as StructuredLinear<B, Tree>;
+    return guided ? selfGuided(layer, guided) : layer;
   };
   const maps = { up: map(width, hidden), down: map(hidden, outputs) };
   const each = <T>(params: StructuredFfnParams<B, G>, fn: (layer: StructuredLinear<B, Tree>, own: Tree) => T) => ({
@@ -98,7 +98,7 @@ export function structuredFfn<const B extends boolean = true, const G extends Gu
   return {
     ...(compose(maps, ({ up, down }, x: Tensor, mode) =>
       down(tap(mode, "hidden", activation(tap(mode, "preactivation", up(x))))),
-    ) as unknown as Layer<StructuredFfnParams<B, G>>),
+    ) as Layer<StructuredFfnParams<B, G>>),
     merge: (params) => each(params, mergeFactors),
     factors: (params) => each(params, (layer, own) => layer.factors(own)),
   };

@@ -59,7 +59,7 @@ describe("gpt-nano-sort, trained weights of minGPT", () => {
         return new Float32Array(bytes.buffer);
       };
       const folder = await mkdtemp(join(tmpdir(), "fourward-sort-"));
-      const { config, ...tensors } = stored as unknown as { config: { [field: string]: number } } & typeof stored;
+      const { config, ...tensors } = stored as { config: { [field: string]: number } } & typeof stored;
       await writeFile(
         join(folder, "config.json"),
         JSON.stringify({

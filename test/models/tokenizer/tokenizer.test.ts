@@ -127,7 +127,7 @@ describe("loadTokenizer", () => {
         max_input_chars_per_word: 100,
       },
     };
-    const loaded = await loadTokenizer(pieces as unknown as TokenizerFile);
+    const loaded = await loadTokenizer(pieces);
     expect([...loaded.encode("The white Whale")]).toEqual([3, 2, 1]);
   });
 

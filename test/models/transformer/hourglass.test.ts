@@ -17,7 +17,7 @@ it("is the same model as narrow feed-forward sublayers in a row", async () => {
     blocks: [[attention, ...Array.from({ length: depth }, () => ({ ffn: { kind: "gated", hidden: 8 } }) as const)]],
   };
   const params = await evaluate(decoder(stacked).init(key(3)));
-  const [{ mixer, ffn }] = params.blocks as unknown as [{ mixer: Tree; ffn: { layer: HourglassParams } }];
+  const [{ mixer, ffn }] = params.blocks as [{ mixer: Tree; ffn: { layer: HourglassParams } }];
   const sublayers = Object.fromEntries(
     ffn.layer.map(({ norm, ffn: layer }, k) => [k === 0 ? "ffn" : `ffn${k + 1}`, { norm, layer }]),
   );

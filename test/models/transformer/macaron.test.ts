@@ -28,7 +28,7 @@ it("is a plain block of half the hidden units if the first half step adds nothin
     mapTree(params, (x, path) => (path.includes("down.") ? (change(x as never) as typeof x) : x));
   const params = await evaluate(decoder(macaron).init(key(2)));
   type Block = { ffn: Tree; mixer: Tree; ffn2: Tree };
-  const blocks = params.blocks as unknown as readonly Block[];
+  const blocks = params.blocks as readonly Block[];
   const silenced = {
     ...params,
     blocks: blocks.map(({ ffn, mixer, ffn2 }) => ({
@@ -36,11 +36,11 @@ it("is a plain block of half the hidden units if the first half step adds nothin
       mixer,
       ffn2: down(ffn2, (x) => mul(x, 2)),
     })),
-  } as unknown as DecoderParams;
+  } as DecoderParams;
   const plain = {
     ...params,
     blocks: blocks.map(({ mixer, ffn2 }) => ({ mixer, ffn: ffn2 })),
-  } as unknown as DecoderParams;
+  } as DecoderParams;
   const [a, b] = await evaluate([
     decoder(macaron).apply(silenced, tokens),
     decoder(model(attention, dense(hidden / 2))).apply(plain, tokens),
