@@ -36,12 +36,13 @@ const maskedSoftmaxPrimitive = primitive<[x: Tensor, mask: Tensor], AxisParams>(
   // Exponentials too small for a normal number take the processor ten times as long as others, and each masked element
   // would have one. So these are raised to what is small but normal, and their weights set to zero afterwards.
   onnx: (graph, [x, mask], { axis }, { inputs }) => {
+    const { rank } = inputs[0] as Tensor;
     const dtype = (inputs[0] as Tensor).dtype as keyof typeof REACH;
     const hidden = graph.scalar(dtype === "float16" ? -3e4 : -1e30, dtype);
     const bias = graph.node("Where", [mask, graph.scalar(0, dtype), hidden]);
     const scores = graph.node("Add", [x, bias]);
     const top = graph.node("ReduceMax", [scores, graph.int64s([axis])], { keepdims: 1 });
-    const least = graph.node("Sub", [top, graph.scalar(REACH[dtype], dtype)]);
+    const least = graph.node("Sub", [top, graph.scalar(REACH[dtype], dtype, rank)]);
     const weights = graph.node("Softmax", [graph.node("Max", [scores, least])], { axis });
     return graph.node("Mul", [weights, graph.cast(mask, dtype)]);
   },

@@ -1,7 +1,7 @@
 /** Pooling over windows, axis after axis, composed of cuts: gradients of every order come from those. */
 import { cast, lessEqual } from "./compare.ts";
 import { type Padding, paddingAmounts, perAxis } from "./convolution.ts";
-import { add, maximum, mul, sub } from "./elementwise.ts";
+import { add, maximum, mul, relu, sub } from "./elementwise.ts";
 import { customGradient } from "./gradient.ts";
 import { pad, reshape, slice, split, transpose } from "./layout.ts";
 import { checkFloat } from "./operands.ts";
@@ -92,8 +92,12 @@ const larger = customGradient(
  * Largest element of each window; NaN wins. `x: [batch, channels, ...spatial]`. Of equal largest elements one gets the
  * gradient: the first along the last axis, among those the first along the axis before it, and so on.
  */
-export const maxPool = (x: Tensor, options: PoolOptions): Tensor =>
-  pool("maxPool", x, options, Number.NEGATIVE_INFINITY, larger);
+export function maxPool(x: Tensor, options: PoolOptions): Tensor {
+  const pooled = (of: Tensor): Tensor => pool("maxPool", of, options, Number.NEGATIVE_INFINITY, larger);
+  // The larger of two does not change places with relu in value or gradient, and afterwards there are fewer elements.
+  const { rules, inputs } = x.node;
+  return rules.name === "relu" ? relu(pooled(inputs[0] as Tensor)) : pooled(x);
+}
 
 /** Mean of each window, the padding included. `x: [batch, channels, ...spatial]`. */
 export function averagePool(x: Tensor, options: PoolOptions): Tensor {

@@ -4,6 +4,7 @@ import { allocate, isFloat, setElement } from "./dtype.ts";
 import { add, div, exp, log, maximum, mul, square, sub } from "./elementwise.ts";
 import { stopGradient } from "./gradient.ts";
 import { broadcastTo, reshape } from "./layout.ts";
+import { rowsOf, sumRows } from "./onnx/sums.ts";
 import { checkFloat } from "./operands.ts";
 import { type Primitive, primitive } from "./primitive.ts";
 import { normalizeAxes, normalizeAxis, reducedShape, sizeOf } from "./shape.ts";
@@ -36,8 +37,14 @@ function reduction(name: string, onnx: string, { gradient, empty }: { gradient: 
       return [gradient(reshape(dy, kept), x, reshape(output, kept), axes)];
     },
     onnx: (graph, [x], { axes, keepDims }, node) => {
+      const { dtype, shape } = node.outputs[0] as Tensor;
+      const rows = name === "sum" && dtype === "float32" ? rowsOf((node.inputs[0] as Tensor).shape, axes) : undefined;
+      if (rows) {
+        const sums = sumRows(graph, x, rows);
+        return shape.length === 1 ? sums : graph.node("Reshape", [sums, graph.int64s(shape)]);
+      }
       // The runtime reduces bytes only as int32.
-      const narrow = node.outputs[0]?.dtype === "uint8";
+      const narrow = dtype === "uint8";
       const reduced = graph.node(onnx, [narrow ? graph.cast(x, "int32") : x, graph.int64s(axes)], {
         keepdims: Number(keepDims),
         noop_with_empty_axes: 1,

@@ -68,7 +68,7 @@ describe("compile", () => {
       "  c: f32[2,4] = matmul a b transposeA=false transposeB=false",
       "  d: f32[2,4] = relu c",
       "  e: bool[2,4] = less 0 d",
-      "  f: f32[2,4] = where e 1 0",
+      '  f: f32[2,4] = cast e dtype="float32"',
       "  g: f32[3,4] = matmul a f transposeA=true transposeB=false",
       "  return g",
     ]);

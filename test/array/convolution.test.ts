@@ -211,6 +211,26 @@ describe("convolution", () => {
     );
   });
 
+  it.each([
+    { x: [2, 6, 24, 20], outputs: 3, kernel: 3, how: "at once" },
+    { x: [4, 112, 80, 80], outputs: 2, kernel: 3, how: "a row of the kernel after the other" },
+    { x: [1, 5, 400, 400], outputs: 2, kernel: 3, how: "tap by tap, as there are too many places" },
+  ])("has the gradient of its weights for many positions: $how", async ({ x: shape, outputs, kernel }) => {
+    const x = drawn(1, shape, "float32");
+    const [w, v] = [2, 3].map((seed) => drawn(seed, [outputs, at(shape, 1), kernel, kernel], "float32"));
+    const dy = drawn(4, [at(shape, 0), outputs, at(shape, 2), at(shape, 3)], "float32");
+    const product = (u: Tensor) => conv(x, u, { padding: 1 });
+    const [, pull] = vjp(product, w as Tensor);
+    // It is linear in the weights, so <dy, x * v> = <gradient, v> for any v.
+    const [left, right, size] = await evaluate([
+      sum(mul(cast(dy, "float64"), cast(product(v as Tensor), "float64"))),
+      sum(mul(cast(pull(dy)[0], "float64"), cast(v as Tensor, "float64"))),
+      sum(square(cast(pull(dy)[0], "float64"))),
+    ] as const);
+    expect(at(values(size), 0)).toBeGreaterThan(1);
+    expect(Math.abs(at(values(left), 0) - at(values(right), 0))).toBeLessThan(1e-5 * Math.sqrt(at(values(size), 0)));
+  });
+
   it("has second gradients that central differences give", async () => {
     const cases = fc.sample(casesOf(fc.constant(2)), { numRuns: 12, seed: 11 });
     const jobs = cases.flatMap(({ x, w, geometry }, i) => {

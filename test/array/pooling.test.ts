@@ -9,6 +9,8 @@ import {
   mul,
   type PoolOptions,
   releaseSessions,
+  relu,
+  round,
   square,
   sum,
   type Tensor,
@@ -196,6 +198,21 @@ describe("pooling", () => {
         ],
       ],
     ]);
+  });
+
+  it("has the values and gradients of relu before it, also where elements are equal", async () => {
+    // Whole numbers, so that many windows hold equal ones, and many nothing above 0.
+    const x = await evaluate(round(mul(drawn(8, [3, 2, 9, 10], "float32"), 3)));
+    const options = { window: 3, stride: 2, padding: 1 };
+    const before = (v: Tensor) => maxPool(mul(relu(v), 1), options);
+    const [first, pullFirst] = vjp((v: Tensor) => maxPool(relu(v), options), x);
+    const [second, pullSecond] = vjp(before, x);
+    const dy = drawn(9, first.shape, "float32");
+    const [a, b, c, d] = await evaluate([first, second, ...pullFirst(dy), ...pullSecond(dy)] as const);
+    // Adding 0 leaves one kind of zero.
+    const numbers = (y: Tensor) => values(y).map((v) => v + 0);
+    expect(numbers(a)).toEqual(numbers(b));
+    expect(numbers(c as Tensor)).toEqual(numbers(d as Tensor));
   });
 
   it("lets NaN win, never padding, and leaves what no window reaches without gradient", async () => {

@@ -135,11 +135,11 @@ export class OnnxBuilder {
     return name;
   }
 
-  /** A scalar constant. */
-  scalar(value: number, dtype: DType): string {
+  /** A constant of one element: a scalar, or with so many axes of extent 1. */
+  scalar(value: number, dtype: DType, rank = 0): string {
     const data = allocate(dtype, 1);
     setElement(dtype, data, 0, value);
-    return this.constant({ shape: [], dtype }, data);
+    return this.constant({ shape: Array<number>(rank).fill(1), dtype }, data);
   }
 
   /** A list of int64, as operators take shapes, axes and amounts. */

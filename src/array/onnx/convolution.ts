@@ -15,7 +15,7 @@ export interface Spatial {
 
 const spatial = (shape: Shape): readonly number[] => shape.slice(2);
 
-/** All positions inside a kernel, in row-major order. */
+/** All positions inside a kernel or an image, in row-major order. */
 function taps(kernel: readonly number[]): number[][] {
   return kernel.reduce<number[][]>(
     (list, k) => list.flatMap((tap) => Array.from({ length: k }, (_, i) => [...tap, i])),
@@ -237,11 +237,140 @@ function spreadAxis(
 /** Up to so many channels, what all taps see of an image is put side by side: one product instead of many thin ones. */
 const FEW_CHANNELS = 4;
 
+/** Elements of the columns that are made at once: more would leave the caches before they are used. */
+const COLUMNS_AT_ONCE = 2 ** 23;
+
+/** With more places to gather from than this, a model would be mostly these numbers. */
+const MOST_PLACES = 2 ** 20;
+
 /**
  * Gradient of the weights: products of the output's gradient with what each tap saw. Convolution with exchanged axes, the
  * usual form, takes the runtime 2 to 6 times as long.
  */
 export function weightGradientNodes(
+  graph: OnnxBuilder,
+  x: string,
+  dy: string,
+  types: readonly [TensorType, TensorType],
+  params: Spatial & { readonly shape: Shape },
+): string {
+  const [{ shape }, dyType] = types;
+  const kernel = spatial(params.shape);
+  const [batch, channels] = shape as readonly [number, number];
+  if (params.groups > 1 || batch === 0 || kernel.every((k) => k === 1))
+    return weightGradientByTaps(graph, x, dy, types, params);
+  if (channels <= FEW_CHANNELS) return weightGradientOfFewChannels(graph, x, dy, types, params);
+  return sizeOf(spatial(dyType.shape)) * sizeOf(kernel) > MOST_PLACES
+    ? weightGradientByTaps(graph, x, dy, types, params)
+    : weightGradientByColumns(graph, x, dy, types, params);
+}
+
+/** What all taps see of each image side by side, by cuts of the padded input: rows too short to be gathered. */
+function weightGradientOfFewChannels(
+  graph: OnnxBuilder,
+  x: string,
+  dy: string,
+  [xType, dyType]: readonly [TensorType, TensorType],
+  params: Spatial & { readonly shape: Shape },
+): string {
+  const { shape } = params;
+  const kernel = spatial(shape);
+  const [batch, channels] = xType.shape as readonly [number, number];
+  const positions = spatial(dyType.shape);
+  const count = sizeOf(positions);
+  const wide = padded(graph, x, xType, params);
+  const seen = taps(kernel).map((tap) =>
+    reshape(graph, seenBy(graph, wide, tap, positions, params), [batch, channels, 1, count]),
+  );
+  const columns = reshape(graph, graph.node("Concat", seen, { axis: 2 }), [batch, channels * sizeOf(kernel), count]);
+  const rows = reshape(graph, dy, [batch, dyType.shape[1] as number, count]);
+  const products = graph.node("MatMul", [rows, graph.node("Transpose", [columns], { perm: [0, 2, 1] })]);
+  return reshape(graph, graph.node("ReduceSum", [products, graph.int64s([0])], { keepdims: 0 }), shape);
+}
+
+/**
+ * With channels last, what a tap sees at a position is one row of the input: rows are gathered, in all threads, to columns
+ * of which one product makes the weights of many taps.
+ */
+function weightGradientByColumns(
+  graph: OnnxBuilder,
+  x: string,
+  dy: string,
+  [xType, dyType]: readonly [TensorType, TensorType],
+  params: Spatial & { readonly shape: Shape },
+): string {
+  const { shape, stride, dilation, before, after } = params;
+  const kernel = spatial(shape);
+  const [batch, channels] = xType.shape as readonly [number, number];
+  const outputs = dyType.shape[1] as number;
+  const positions = spatial(dyType.shape);
+  const count = sizeOf(positions);
+  const axes = kernel.map((_, i) => i + 2);
+  const last = channelsLast(graph, x, xType.shape);
+  const isPadded = [...before, ...after].some((n) => n > 0);
+  const wide = isPadded
+    ? graph.node("Pad", [last, graph.int64s([0, ...before, 0, 0, ...after, 0]), graph.scalar(0, xType.dtype)])
+    : last;
+  const extents = spatial(xType.shape).map((n, i) => n + (before[i] as number) + (after[i] as number));
+  const images = reshape(graph, wide, [batch, sizeOf(extents), channels]);
+  const rows = reshape(graph, graph.node("Transpose", [dy], { perm: [1, 0, ...axes] }), [outputs, batch * count]);
+  const all = taps(kernel);
+  const inRow = kernel.at(-1) as number;
+  const fitting = Math.floor(COLUMNS_AT_ONCE / (batch * count * channels * inRow));
+  const atOnce = inRow * Math.max(1, fitting);
+  const parts: string[] = [];
+  for (let first = 0; first < all.length; first += atOnce) {
+    const some = all.slice(first, first + atOnce);
+    const places = graph.constant(
+      { shape: [count * some.length], dtype: "int32" },
+      placesSeen(some, positions, extents, { stride, dilation }),
+    );
+    const columns = reshape(graph, graph.node("Gather", [images, places], { axis: 1 }), [
+      batch * count,
+      some.length * channels,
+    ]);
+    parts.push(reshape(graph, graph.node("MatMul", [rows, columns]), [outputs, some.length, channels]));
+  }
+  const joined = parts.length === 1 ? (parts[0] as string) : graph.node("Concat", parts, { axis: 1 });
+  return reshape(graph, graph.node("Transpose", [joined], { perm: [0, 2, 1] }), shape);
+}
+
+/** Images of no more elements than this are turned together. */
+const SMALL_IMAGE = 256;
+
+/** `[batch, channels, ...extents]` to `[batch, ...extents, channels]`. */
+function channelsLast(graph: OnnxBuilder, x: string, shape: Shape): string {
+  const [batch, channels, ...extents] = shape as [number, number, ...number[]];
+  const axes = extents.map((_, i) => i + 2);
+  if (sizeOf(extents) > SMALL_IMAGE) return graph.node("Transpose", [x], { perm: [0, ...axes, 1] });
+  // The runtime takes up to three times as long for many small matrices as for a large one.
+  const first = reshape(graph, graph.node("Transpose", [x], { perm: [1, 0, ...axes] }), [channels, -1]);
+  return reshape(graph, graph.node("Transpose", [first], { perm: [1, 0] }), [batch, ...extents, channels]);
+}
+
+/** For each position and each of some taps, the number of the element that it sees in a padded image. */
+function placesSeen(
+  some: readonly (readonly number[])[],
+  positions: readonly number[],
+  extents: readonly number[],
+  { stride, dilation }: Pick<Spatial, "stride" | "dilation">,
+): Int32Array {
+  const strides = extents.map((_, axis) => sizeOf(extents.slice(axis + 1)));
+  const place = (at: readonly number[], steps: readonly number[]): number =>
+    at.reduce((total, k, axis) => total + k * (steps[axis] as number) * (strides[axis] as number), 0);
+  const offsets = some.map((tap) => place(tap, dilation));
+  const places = new Int32Array(sizeOf(positions) * some.length);
+  taps(positions).forEach((position, i) => {
+    const start = place(position, stride);
+    offsets.forEach((offset, k) => {
+      places[i * some.length + k] = start + offset;
+    });
+  });
+  return places;
+}
+
+/** One product for each tap, over the whole batch at once with channels before it. */
+function weightGradientByTaps(
   graph: OnnxBuilder,
   x: string,
   dy: string,
@@ -254,24 +383,14 @@ export function weightGradientNodes(
   const outputs = dyType.shape[1] as number;
   const positions = spatial(dyType.shape);
   const count = sizeOf(positions);
-  const flipped = (name: string) => graph.node("Transpose", [name], { perm: [0, 2, 1] });
-  if (groups === 1 && channels <= FEW_CHANNELS) {
-    const wide = padded(graph, x, xType, params);
-    const seen = taps(kernel).map((tap) =>
-      reshape(graph, seenBy(graph, wide, tap, positions, params), [batch, channels, 1, count]),
-    );
-    const columns = reshape(graph, graph.node("Concat", seen, { axis: 2 }), [batch, channels * sizeOf(kernel), count]);
-    const products = graph.node("MatMul", [reshape(graph, dy, [batch, outputs, count]), flipped(columns)]);
-    return reshape(graph, graph.node("ReduceSum", [products, graph.int64s([0])], { keepdims: 0 }), shape);
-  }
-  // With channels before the batch, a product sums over the whole batch at once.
   const perm = [1, 0, ...positions.map((_, i) => i + 2)];
   const wide = padded(graph, graph.node("Transpose", [x], { perm }), xType, params);
   const rows = reshape(graph, graph.node("Transpose", [dy], { perm }), [groups, outputs / groups, batch * count]);
   const parts = taps(kernel).map((tap) => {
     const seen = seenBy(graph, wide, tap, positions, params);
     const columns = reshape(graph, seen, [groups, channels / groups, batch * count]);
-    return reshape(graph, graph.node("MatMul", [rows, flipped(columns)]), [outputs, channels / groups, 1]);
+    const flipped = graph.node("Transpose", [columns], { perm: [0, 2, 1] });
+    return reshape(graph, graph.node("MatMul", [rows, flipped]), [outputs, channels / groups, 1]);
   });
   return reshape(graph, graph.node("Concat", parts, { axis: 2 }), shape);
 }
