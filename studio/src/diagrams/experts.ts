@@ -1,5 +1,5 @@
 /** Feed-forward layers of which a part is computed. */
-import { arrow, box, cells, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, box, cells, type Scene, type Shape, sign, straight, type Tone, text } from "./scene.ts";
 
 /** A router chooses some of the experts that the hidden units were cut into. */
 export function experts({
@@ -31,14 +31,7 @@ export function experts({
         Array.from({ length: 8 }, (_, r) => Array.from({ length: 4 }, () => colours[(r * 3) % 4] as Tone)),
       ),
       text(76, 190, "hidden units"),
-      arrow(
-        [
-          [124, 106],
-          [186, 106],
-        ],
-        from,
-        "accent",
-      ),
+      straight(106, 124, 186, from, "accent"),
     );
   }
   shapes.push(
@@ -50,10 +43,7 @@ export function experts({
       [left + 18, 40],
     ]),
     box(left + 20, 20, 128, 40, router, "second"),
-    arrow([
-      [left - 4, 106],
-      [left + 24, 106],
-    ]),
+    straight(106, left - 4, left + 24),
   );
   const room = (690 - left - 110) / count;
   for (let i = 0; i < count; i++) {
@@ -84,14 +74,7 @@ export function experts({
       );
     }
   }
-  shapes.push(
-    text(left + 168, 44, unit, { anchor: "start" }),
-    sign(648, 190, "+"),
-    arrow([
-      [661, 190],
-      [700, 190],
-    ]),
-  );
+  shapes.push(text(left + 168, 44, unit, { anchor: "start" }), sign(648, 190, "+"), straight(190, 661, 700));
   return { height: 222, shapes };
 }
 
@@ -168,14 +151,7 @@ export function tree(): Scene {
     sign(560, 140, "+"),
     text(600, 152, "blended by a", { anchor: "start" }),
     text(600, 168, "learned share", { anchor: "start" }),
-    arrow(
-      [
-        [573, 140],
-        [592, 140],
-      ],
-      "",
-      "plain",
-    ),
+    straight(140, 573, 592),
   );
   return { height: 252, shapes };
 }

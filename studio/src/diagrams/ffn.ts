@@ -1,5 +1,5 @@
 /** Feed-forward layers and the blocks they stand in. */
-import { arrow, bars, box, curve, funnel, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, curve, funnel, type Scene, type Shape, sign, straight, type Tone, text } from "./scene.ts";
 
 /** One map of a feed-forward layer. */
 export interface FfnMap {
@@ -36,13 +36,7 @@ export function ffn({
   const left = (720 - (maps.length * (w + gap) + 120)) / 2;
   let x = left + 76;
   let from = input;
-  shapes.push(
-    text(left + 30, middle, "x", { strong: true, tone: "plain" }),
-    arrow([
-      [left + 40, middle],
-      [x - 6, middle],
-    ]),
-  );
+  shapes.push(text(left + 30, middle, "x", { strong: true, tone: "plain" }), straight(middle, left + 40, x - 6));
   if (widths[0]) shapes.push(text(x, middle + tall(from) / 2 + 16, widths[0]));
   for (const [i, { to, label, sub = "", tone = "plain" }] of maps.entries()) {
     shapes.push(funnel([x, middle], w, [tall(from), tall(to)], label, tone, sub));
@@ -50,12 +44,7 @@ export function ffn({
     if (widths[i + 1]) shapes.push(text(x, middle + tall(to) / 2 + 16, widths[i + 1] as string));
     const act = acts[i] ?? "";
     if (i < maps.length - 1) {
-      shapes.push(
-        arrow([
-          [x + 2, middle],
-          [x + gap - 3, middle],
-        ]),
-      );
+      shapes.push(straight(middle, x + 2, x + gap - 3));
       if (act) shapes.push(text(x + gap / 2, middle - tall(to) / 2 - 8, act, { tone: "accent", strong: true }));
       x += gap;
     }
@@ -64,10 +53,7 @@ export function ffn({
   const end = x + 42;
   if (residual) {
     shapes.push(
-      arrow([
-        [x + 2, middle],
-        [end - 12, middle],
-      ]),
+      straight(middle, x + 2, end - 12),
       sign(end, middle, "+"),
       arrow(
         [
@@ -79,18 +65,9 @@ export function ffn({
         "residual",
         "quiet",
       ),
-      arrow([
-        [end + 13, middle],
-        [end + 44, middle],
-      ]),
+      straight(middle, end + 13, end + 44),
     );
-  } else
-    shapes.push(
-      arrow([
-        [x + 2, middle],
-        [end + 20, middle],
-      ]),
-    );
+  } else shapes.push(straight(middle, x + 2, end + 20));
   return { height: 240, shapes };
 }
 
@@ -136,16 +113,7 @@ export function towers(
     );
     if (between && i < list.length - 1) {
       const x = room * (i + 1);
-      shapes.push(
-        arrow(
-          [
-            [x - 34, height / 2],
-            [x + 34, height / 2],
-          ],
-          between,
-          "accent",
-        ),
-      );
+      shapes.push(straight(height / 2, x - 34, x + 34, between, "accent"));
     }
   }
   return { height, shapes };
@@ -168,40 +136,18 @@ export function memory({
     height: 250,
     shapes: [
       text(34, 110, "x", { strong: true, tone: "plain" }),
-      arrow([
-        [46, 110],
-        [78, 110],
-      ]),
+      straight(110, 46, 78),
       box(80, 46, 92, 128, "keys K", "plain", "one a unit"),
-      arrow(
-        [
-          [174, 110],
-          [212, 110],
-        ],
-        "K x",
-      ),
+      straight(110, 174, 212, "K x"),
       bars([214, 60], [112, 100], scores, "plain"),
       text(270, 184, "scores"),
       text(352, 52, act, { tone: "accent", strong: true }),
-      arrow(
-        [
-          [330, 110],
-          [374, 110],
-        ],
-        "",
-        "accent",
-      ),
+      straight(110, 330, 374, "", "accent"),
       bars([378, 60], [112, 100], on, tones),
       text(434, 184, "few are on"),
-      arrow([
-        [494, 110],
-        [532, 110],
-      ]),
+      straight(110, 494, 532),
       box(534, 46, 84, 128, "values V", "accent", "one a unit"),
-      arrow([
-        [620, 110],
-        [650, 110],
-      ]),
+      straight(110, 620, 650),
       sign(664, 110, "+"),
       ...reads.map((word, i) => text(576, 196 + 16 * i, word, { tone: "accent" as const })),
       text(250, 224, note),
@@ -223,18 +169,12 @@ export function promotion(): Scene {
       text(66, 24, "coefficients", { strong: true, tone: "plain" }),
       bars([14, 40], [104, 70], coefficients, ["quiet", "accent", "quiet", "quiet", "quiet", "second"]),
       text(66, 130, "one a hidden unit"),
-      arrow([
-        [122, 76],
-        [158, 76],
-      ]),
+      straight(76, 122, 158),
       text(206, 24, "values", { strong: true, tone: "plain" }),
       box(162, 40, 88, 22, "v₂", "accent"),
       box(162, 66, 88, 22, "v₆", "second"),
       box(162, 92, 88, 22, "v₄", "quiet"),
-      arrow([
-        [254, 76],
-        [288, 76],
-      ]),
+      straight(76, 254, 288),
       box(290, 44, 116, 64, "E", "plain", "output embedding"),
       ...rows.flatMap(([words, tone], i): Shape[] => [
         arrow(
@@ -277,29 +217,17 @@ export function readings(): Scene {
       [308, y + 26],
     ]),
     box(310, y + 6, 84, 40, act, tone),
-    arrow([
-      [396, y + 26],
-      [412, y + 26],
-    ]),
+    straight(y + 26, 396, 412),
     bars([416, y], [86, 52], weights, tone),
-    arrow([
-      [506, y + 26],
-      [530, y + 26],
-    ]),
+    straight(y + 26, 506, 530),
   ];
   return {
     height: 246,
     shapes: [
       text(28, 118, "x", { strong: true, tone: "plain" }),
-      arrow([
-        [40, 118],
-        [62, 118],
-      ]),
+      straight(118, 40, 62),
       box(64, 76, 80, 84, "keys", "plain", "of a layer,\nor of the text"),
-      arrow([
-        [146, 118],
-        [164, 118],
-      ]),
+      straight(118, 146, 164),
       bars([168, 78], [90, 80], scores, "plain"),
       text(212, 176, "scores"),
       ...way(

@@ -1,5 +1,5 @@
 /** Neural operators: maps between fields. */
-import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, straight, type Tone, text } from "./scene.ts";
 
 const modes = [0.9, 0.75, 0.6, 0.45, 0.3, 0.22, 0.15, 0.1];
 const wave = (at: number) => 0.5 * Math.sin(6.3 * at) + 0.3 * Math.sin(17 * at + 1);
@@ -17,37 +17,19 @@ export function fourierLayer({ branches }: { readonly branches: readonly Operato
   const shapes: Shape[] = [
     curve([14, 46], [76, 76], wave, "plain"),
     text(52, 140, "field v"),
-    arrow([
-      [96, 84],
-      [138, 84],
-    ]),
+    straight(84, 96, 138),
     box(140, 60, 76, 48, "FFT", "second"),
-    arrow([
-      [218, 84],
-      [238, 84],
-    ]),
+    straight(84, 218, 238),
     bars([242, 40], [86, 88], modes, tones),
     text(268, 142, "kept", { tone: "accent" }),
     text(310, 142, "cut"),
-    arrow([
-      [330, 84],
-      [344, 84],
-    ]),
+    straight(84, 330, 344),
     box(346, 54, 160, 60, "R · modes", "accent", "learned, one matrix a mode"),
-    arrow([
-      [508, 84],
-      [520, 84],
-    ]),
+    straight(84, 508, 520),
     box(522, 60, 80, 48, "inverse FFT", "second"),
-    arrow([
-      [604, 84],
-      [622, 84],
-    ]),
+    straight(84, 604, 622),
     sign(636, 84, "+"),
-    arrow([
-      [649, 84],
-      [668, 84],
-    ]),
+    straight(84, 649, 668),
     text(690, 84, "σ", { strong: true, tone: "plain" }),
   ];
   for (const [i, { label, sub = "", tone = "plain" }] of branches.entries()) {
@@ -73,10 +55,7 @@ export function fourierLayer({ branches }: { readonly branches: readonly Operato
 export function transformOnce(): Scene {
   const layer = (x: number, i: number): Shape[] => [
     box(x, 128, 92, 52, `layer ${i}`, "accent", "on frequencies"),
-    arrow([
-      [x + 94, 154],
-      [x + 112, 154],
-    ]),
+    straight(154, x + 94, x + 112),
   ];
   return {
     height: 240,
@@ -86,31 +65,14 @@ export function transformOnce(): Scene {
         box(150 + i * 172, 10, 48, 30, "FFT", "quiet"),
         box(202 + i * 172, 10, 40, 30, "R", "quiet"),
         box(246 + i * 172, 10, 48, 30, "iFFT", "quiet"),
-        ...(i < 2
-          ? [
-              arrow(
-                [
-                  [296 + i * 172, 25],
-                  [318 + i * 172, 25],
-                ],
-                "",
-                "plain",
-              ),
-            ]
-          : []),
+        ...(i < 2 ? [straight(25, 296 + i * 172, 318 + i * 172)] : []),
       ]),
       text(14, 84, "Transform Once", { anchor: "start", strong: true, tone: "accent" }),
       curve([14, 118], [76, 72], wave, "plain"),
       text(52, 208, "field"),
-      arrow([
-        [96, 154],
-        [114, 154],
-      ]),
+      straight(154, 96, 114),
       box(116, 128, 92, 52, "cosine", "second", "transform"),
-      arrow([
-        [210, 154],
-        [228, 154],
-      ]),
+      straight(154, 210, 228),
       ...layer(230, 1),
       ...layer(344, 2),
       ...layer(458, 3),
@@ -151,26 +113,14 @@ export function locationEncoder(): Scene {
       curve([26, 112], [100, 20], (at) => -Math.sin(Math.PI * at), "plain"),
       { type: "dot", x: 92, y: 86, r: 5, tone: "second" },
       text(76, 184, "longitude, latitude"),
-      arrow([
-        [136, 108],
-        [184, 108],
-      ]),
+      straight(108, 136, 184),
       ...rows,
       text(282, 208, "spherical harmonics by degree", { tone: "accent" }),
-      arrow([
-        [386, 108],
-        [418, 108],
-      ]),
+      straight(108, 386, 418),
       box(420, 76, 92, 64, "sin(W·x)", "accent", "a layer of sines"),
-      arrow([
-        [514, 108],
-        [534, 108],
-      ]),
+      straight(108, 514, 534),
       box(536, 76, 66, 64, "sin(W·x)", "accent"),
-      arrow([
-        [604, 108],
-        [626, 108],
-      ]),
+      straight(108, 604, 626),
       box(628, 84, 78, 48, "land or sea", "plain"),
     ],
   };
@@ -190,14 +140,7 @@ export function sphericalLayer(): Scene {
     shapes: [
       ...globe(68),
       text(68, 178, "a field on the sphere"),
-      arrow(
-        [
-          [124, 104],
-          [196, 104],
-        ],
-        "SHT",
-        "second",
-      ),
+      straight(104, 124, 196, "SHT", "second"),
       ...Array.from(
         { length: degrees },
         (_, l): Shape =>
@@ -212,21 +155,11 @@ export function sphericalLayer(): Scene {
         text(392, 56 + l * 25, `w${"₀₁₂₃₄"[l]}`, { strong: true, tone: tones[l] as Tone }),
       ]).flat(),
       text(392, 190, "one weight a degree"),
-      arrow(
-        [
-          [424, 104],
-          [520, 104],
-        ],
-        "inverse SHT",
-        "second",
-      ),
+      straight(104, 424, 520, "inverse SHT", "second"),
       ...globe(580),
       sign(650, 104, "+"),
       text(690, 108, "σ", { strong: true, tone: "plain" }),
-      arrow([
-        [664, 104],
-        [680, 104],
-      ]),
+      straight(104, 664, 680),
       box(300, 204, 184, 34, "W, pointwise", "plain"),
       arrow([
         [136, 110],

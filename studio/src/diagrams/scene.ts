@@ -71,6 +71,17 @@ export const arrow = (points: readonly Point[], label = "", tone: Tone = "plain"
   ...(label && { label }),
 });
 
+/** An arrow at the height `y` from `from` to `to` across, as between the parts of a chain. */
+export const straight = (y: number, from: number, to: number, label = "", tone: Tone = "plain"): Shape =>
+  arrow(
+    [
+      [from, y],
+      [to, y],
+    ],
+    label,
+    tone,
+  );
+
 export const sign = (x: number, y: number, mark: string, tone: Tone = "plain"): Shape => ({
   ...{ type: "sign", x, y, sign: mark, tone },
 });

@@ -1,5 +1,5 @@
 /** Quantizers, sparse transforms and spectra of physics. */
-import { arrow, bars, box, cells, curve, type Scene, type Shape, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, cells, curve, type Scene, type Shape, straight, type Tone, text } from "./scene.ts";
 
 /** Each channel is bounded and rounded; the codes are all combinations. */
 export function finiteScalars({ levels }: { readonly levels: readonly [number, number] }): Scene {
@@ -23,23 +23,14 @@ export function finiteScalars({ levels }: { readonly levels: readonly [number, n
       bars([16, 66], [70, 80], [0.7, -0.4]),
       text(51, 166, "encoder’s"),
       text(51, 182, "channels"),
-      arrow([
-        [92, 106],
-        [122, 106],
-      ]),
+      straight(106, 92, 122),
       curve([128, 60], [90, 92], squash, "second"),
       text(173, 172, "bound", { tone: "second" }),
-      arrow([
-        [224, 106],
-        [250, 106],
-      ]),
+      straight(106, 224, 250),
       curve([256, 60], [110, 92], step, "accent"),
       text(311, 172, "round", { tone: "accent" }),
       text(311, 188, `${across} values a channel`),
-      arrow([
-        [372, 106],
-        [412, 106],
-      ]),
+      straight(106, 372, 412),
       ...lattice,
       { type: "dot", x: x0 + 5 * size + 9, y: y0 + 2 * size - 8, r: 4, tone: "second" },
       text(
@@ -75,10 +66,7 @@ export function peeling(): Scene {
         [204, y + 26],
       ]),
       box(206, y, 118, 52, "subsample", "plain", "small transform"),
-      arrow([
-        [326, y + 26],
-        [346, y + 26],
-      ]),
+      straight(y + 26, 326, 346),
       bars(
         [350, y + 4],
         [90, 44],
@@ -89,26 +77,12 @@ export function peeling(): Scene {
   }
   shapes.push(
     text(395, 228, "bins: alone, or several in one", {}),
-    arrow(
-      [
-        [446, 112],
-        [506, 112],
-      ],
-      "peel",
-      "accent",
-    ),
+    straight(112, 446, 506, "peel", "accent"),
     text(502, 134, "take what is alone,"),
     text(502, 150, "subtract it, again"),
     bars([556, 76], [150, 72], spectrum, tones),
     text(631, 168, "all K coefficients", { tone: "accent" }),
-    arrow(
-      [
-        [508, 112],
-        [548, 112],
-      ],
-      "",
-      "accent",
-    ),
+    straight(112, 508, 548, "", "accent"),
   );
   return { height: 244, shapes };
 }
@@ -120,29 +94,17 @@ export function powerLaws(): Scene {
     shapes: [
       curve([20, 40], [110, 100], (at) => 10 * at * Math.exp(1 - 5 * at) - 1, "plain"),
       text(75, 160, "power P(k)"),
-      arrow([
-        [136, 90],
-        [166, 90],
-      ]),
+      straight(90, 136, 166),
       box(168, 66, 84, 48, "FFTLog", "second"),
-      arrow([
-        [254, 90],
-        [276, 90],
-      ]),
+      straight(90, 254, 276),
       ...[0, 1, 2].map(
         (i): Shape =>
           curve([280, 34 + i * 42], [92, 34], (at) => (0.9 - 0.2 * i) * Math.cos((4 + 5 * i) * at + i), "accent"),
       ),
       text(326, 172, "Σ cₙ · k^νₙ", { tone: "accent" }),
-      arrow([
-        [378, 90],
-        [404, 90],
-      ]),
+      straight(90, 378, 404),
       box(406, 58, 148, 64, "line of sight", "accent", "in closed form\nfor each power"),
-      arrow([
-        [556, 90],
-        [580, 90],
-      ]),
+      straight(90, 556, 580),
       curve([586, 40], [116, 100], (at) => 0.9 - 2.1 * at ** 1.6 + 0.12 * Math.sin(20 * at), "plain"),
       text(632, 160, "angular spectrum Cℓ"),
       text(360, 206, "Limber’s approximation leaves the modes along the line of sight out"),
@@ -172,10 +134,7 @@ export function covarianceSpectrum({
       ),
       text(58, 170, "activations"),
       text(58, 186, "tokens × width"),
-      arrow([
-        [108, 100],
-        [140, 100],
-      ]),
+      straight(100, 108, 140),
       cells(
         144,
         48,
@@ -185,10 +144,7 @@ export function covarianceSpectrum({
         ),
       ),
       text(196, 170, "covariance"),
-      arrow([
-        [254, 100],
-        [286, 100],
-      ]),
+      straight(100, 254, 286),
       bars([290, 36], [230, 112], values, "accent"),
       text(405, 170, "eigenvalues, largest first", { tone: "accent" }),
       ...reads.flatMap(([label, share], i): Shape[] => [
@@ -199,14 +155,7 @@ export function covarianceSpectrum({
           [540, 61 + i * 66],
           [558, 61 + i * 66],
         ]),
-        arrow(
-          [
-            [290, 194 + i * 18],
-            [290 + 230 * share, 194 + i * 18],
-          ],
-          "",
-          i === 0 ? "second" : "plain",
-        ),
+        straight(194 + i * 18, 290, 290 + 230 * share, "", i === 0 ? "second" : "plain"),
         text(296 + 230 * share, 194 + i * 18, label.split("\n")[0] as string, { anchor: "start" }),
       ]),
     ],
@@ -236,38 +185,18 @@ export function dimensionsByLayer(): Scene {
     shapes: [
       text(190, 24, "effective dimension at each layer", { strong: true, tone: "plain" }),
       text(16, 112, "images", { anchor: "start" }),
-      arrow([
-        [66, 108],
-        [90, 108],
-      ]),
+      straight(108, 66, 90),
       bars([94, 44], [220, 128], dims, ["plain", "plain", "second", "second", "second", "second", "accent"]),
       text(204, 190, "layer by layer"),
-      arrow(
-        [
-          [190, 206],
-          [312, 206],
-        ],
-        "",
-        "second",
-      ),
+      straight(206, 190, 312, "", "second"),
       text(250, 226, "compression", { tone: "second" }),
-      arrow(
-        [
-          [318, 152],
-          [420, 152],
-        ],
-        "last features",
-        "accent",
-      ),
+      straight(152, 318, 420, "last features", "accent"),
       text(572, 24, "many networks", { strong: true, tone: "plain" }),
       arrow([
         [440, 190],
         [440, 40],
       ]),
-      arrow([
-        [440, 190],
-        [706, 190],
-      ]),
+      straight(190, 440, 706),
       ...models.map(([x, y]): Shape => ({ type: "dot", x: 450 + 240 * x, y: 182 - 132 * y, r: 5, tone: "accent" })),
       text(450, 48, "accuracy", { anchor: "start" }),
       text(700, 210, "effective dimension, without labels", { anchor: "end", tone: "accent" }),

@@ -1,5 +1,5 @@
 /** Mixing along a sequence by transforms. */
-import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, straight, type Tone, text } from "./scene.ts";
 
 const sequence = [0.5, -0.3, 0.8, 0.2, -0.6, 0.4, -0.1, 0.7, -0.5, 0.3, 0.1, -0.4];
 const spectrum = [0.95, 0.7, 0.42, 0.55, 0.3, 0.18, 0.24, 0.12, 0.16, 0.08, 0.1, 0.06];
@@ -22,45 +22,19 @@ export function spectralMixer({
   const shapes: Shape[] = [
     bars([20, 60], [120, 90], sequence),
     text(80, 170, "sequence"),
-    arrow([
-      [146, 105],
-      [166, 105],
-    ]),
+    straight(105, 146, 166),
     box(168, 82, 78, 46, transform, "plain"),
-    arrow([
-      [248, 105],
-      [264, 105],
-    ]),
+    straight(105, 248, 264),
     bars([268, 60], [110, 90], spectrum),
     text(323, 170, "frequencies"),
-    arrow(
-      [
-        [382, 105],
-        [402, 105],
-      ],
-      "",
-      "accent",
-    ),
+    straight(105, 382, 402, "", "accent"),
     sign(416, 105, "×", "accent"),
-    arrow(
-      [
-        [429, 105],
-        [448, 105],
-      ],
-      "",
-      "accent",
-    ),
+    straight(105, 429, 448, "", "accent"),
     bars([452, 60], [110, 90], filtered, "accent"),
     text(507, 170, "filtered", { tone: "accent" }),
-    arrow([
-      [566, 105],
-      [578, 105],
-    ]),
+    straight(105, 566, 578),
     box(580, 82, 92, 46, back, "plain"),
-    arrow([
-      [674, 105],
-      [708, 105],
-    ]),
+    straight(105, 674, 708),
     box(346, 188, 140, 34, filter, "second"),
     arrow(
       [
@@ -111,14 +85,7 @@ export function causalMixer(): Scene {
       ...panel(510, "window", window, "a transform of the last few"),
       text(28, 123, "↓", {}),
       text(24, 52, "out", {}),
-      arrow(
-        [
-          [220, 123],
-          [266, 123],
-        ],
-        "",
-        "accent",
-      ),
+      straight(123, 220, 266, "", "accent"),
     ],
   };
 }
@@ -137,48 +104,24 @@ export function monarchConvolution(): Scene {
     shapes: [
       bars([14, 70], [90, 80], sequence),
       text(59, 172, "sequence of N"),
-      arrow(
-        [
-          [108, 110],
-          [130, 110],
-        ],
-        "fold",
-      ),
+      straight(110, 108, 130, "fold"),
       grid(134, 66, () => "plain"),
       text(179, 172, "√N × √N"),
-      arrow([
-        [228, 110],
-        [258, 110],
-      ]),
+      straight(110, 228, 258),
       grid(262, 66, (_, c) => (c === 2 ? "accent" : "quiet")),
       text(307, 172, "DFT of columns", { tone: "accent" }),
       text(307, 188, "one matrix product"),
-      arrow(
-        [
-          [356, 110],
-          [386, 110],
-        ],
-        "turn",
-      ),
+      straight(110, 356, 386, "turn"),
       grid(390, 66, (r) => (r === 3 ? "second" : "quiet")),
       text(435, 172, "DFT of rows", { tone: "second" }),
       text(435, 188, "another product"),
-      arrow([
-        [484, 110],
-        [508, 110],
-      ]),
+      straight(110, 484, 508),
       sign(522, 110, "×"),
       text(522, 148, "kernel’s"),
       text(522, 163, "spectrum"),
-      arrow([
-        [536, 110],
-        [562, 110],
-      ]),
+      straight(110, 536, 562),
       box(564, 82, 66, 56, "the same\nback", "plain"),
-      arrow([
-        [632, 110],
-        [650, 110],
-      ]),
+      straight(110, 632, 650),
       curve([654, 76], [54, 68], (at) => Math.sin(9 * at) * (1 - at), "accent"),
       text(360, 228, "matrix products run at the full speed of the machine; a butterfly of additions does not"),
     ],
@@ -194,31 +137,15 @@ export function lowFrequencies(): Scene {
       text(80, 26, "embedding of a sentence", { strong: true, tone: "plain" }),
       bars([20, 50], [130, 100], sequence),
       text(85, 172, "numbers along the index"),
-      arrow([
-        [156, 100],
-        [186, 100],
-      ]),
+      straight(100, 156, 186),
       box(188, 76, 70, 48, "FFT"),
-      arrow([
-        [260, 100],
-        [288, 100],
-      ]),
+      straight(100, 260, 288),
       bars([292, 50], [130, 100], spectrum, tones),
       text(357, 172, "absolute values"),
-      arrow(
-        [
-          [428, 100],
-          [470, 100],
-        ],
-        "lowest",
-        "accent",
-      ),
+      straight(100, 428, 470, "lowest", "accent"),
       bars([474, 50], [44, 100], spectrum.slice(0, 4), "accent"),
       text(496, 172, "stored", { tone: "accent" }),
-      arrow([
-        [524, 100],
-        [562, 100],
-      ]),
+      straight(100, 524, 562),
       box(564, 70, 136, 60, "nearest by cosine", "plain", "queries go the same way"),
     ],
   };

@@ -1,5 +1,5 @@
 /** Matrices that are replaced by cheaper ones. */
-import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, type Tone, text } from "./scene.ts";
+import { arrow, bars, box, cells, curve, type Scene, type Shape, sign, straight, type Tone, text } from "./scene.ts";
 
 const full = (rows: number, columns: number, tone: Tone = "plain") =>
   Array.from({ length: rows }, () => Array.from({ length: columns }, () => tone));
@@ -24,10 +24,7 @@ export function lowRank(): Scene {
         [470, 180],
         [470, 38],
       ]),
-      arrow([
-        [470, 180],
-        [706, 180],
-      ]),
+      straight(180, 470, 706),
       curve([480, 46], [210, 120], dense, "plain"),
       curve([480, 46], [210, 120], thin, "accent"),
       text(700, 108, "dense", { anchor: "end" }),
@@ -107,22 +104,9 @@ export function split(): Scene {
       text(84, 24, "hidden units", { strong: true, tone: "plain" }),
       cells(42, 40, s, [...full(3, 7, "accent"), ...full(9, 7, "quiet")]),
       text(84, 202, "a few give most"),
-      arrow(
-        [
-          [136, 60],
-          [216, 60],
-        ],
-        "whole",
-        "accent",
-      ),
+      straight(60, 136, 216, "whole", "accent"),
       cells(226, 42, s, full(3, 8, "accent")),
-      arrow(
-        [
-          [136, 130],
-          [216, 130],
-        ],
-        "compressed",
-      ),
+      straight(130, 136, 216, "compressed"),
       cells(226, 92, s, full(7, 2, "second")),
       cells(256, 92 + 2.5 * s, s, full(2, 6, "second")),
       text(276, 200, "low rank, or few bits", { tone: "second" }),
@@ -145,10 +129,7 @@ export function split(): Scene {
         "second",
       ),
       sign(420, 118, "+"),
-      arrow([
-        [434, 118],
-        [470, 118],
-      ]),
+      straight(118, 434, 470),
       box(472, 84, 222, 68, "half of the weights", "plain", "almost the same output"),
     ],
   };
@@ -167,23 +148,14 @@ export function slicing(): Scene {
       text(76, 24, "stream", { strong: true, tone: "plain" }),
       cells(30, 42, s, full(7, 7)),
       text(76, 156, "width d"),
-      arrow([
-        [128, 88],
-        [172, 88],
-      ]),
+      straight(88, 128, 172),
       sign(188, 88, "Q", "second"),
       text(188, 124, "principal"),
       text(188, 140, "components"),
-      arrow([
-        [202, 88],
-        [240, 88],
-      ]),
+      straight(88, 202, 240),
       cells(246, 42, s, cut(7, 7, 7, 5)),
       text(292, 156, "least energy is cut", { tone: "accent" }),
-      arrow([
-        [344, 88],
-        [388, 88],
-      ]),
+      straight(88, 344, 388),
       text(472, 24, "every matrix shrinks", { strong: true, tone: "plain" }),
       cells(396, 42, s, cut(7, 11, 5, 11)),
       cells(560, 42, s, cut(11, 7, 11, 5)),
