@@ -269,14 +269,15 @@ let channelBlock: Promise<number> | undefined;
 async function targetFor(graph: Graph, options: CompileOptions): Promise<Partial<Target>> {
   const { device } = sessionOptions(options);
   const isConvolution = ({ rules }: Node<never>) => ["conv", "convWithBias", "convInputGradient"].includes(rules.name);
-  if (device !== "cpu" || !hasNode(graph, isConvolution)) return { unrolled: ownsMemory(options) };
+  const known = { unrolled: ownsMemory(options), rotary: device === "cpu" };
+  if (device !== "cpu" || !hasNode(graph, isConvolution)) return known;
   channelBlock ??= findChannelBlock(async (model, data, shape) => {
     const session = await runtime.load(model, { device, threads: 1 });
     const results = await session.run(new Map([["x", { data, shape, dtype: "float32" }]]));
     await session.release();
     return results.get("y")?.data as Float32Array;
   });
-  return { channelBlock: await channelBlock };
+  return { ...known, channelBlock: await channelBlock };
 }
 
 /** A traced and lowered function for one signature of its arguments. */

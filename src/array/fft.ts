@@ -2,14 +2,13 @@
  * Discrete Fourier transforms along any axis, of any length. Complex values are a pair `{ re, im }`. Unnormalized forward,
  * 1/n inverse, as in NumPy.
  */
-import { type Complex, type FourierSum, fourierSum, type Parts, shared, table } from "./dft.ts";
+import type { Complex } from "./complex.ts";
+import { type FourierSum, fourierSum, type Parts, shared, table } from "./dft.ts";
 import { mul } from "./elementwise.ts";
 import { slice } from "./layout.ts";
 import { checkFloat } from "./operands.ts";
 import { normalizeAxis, sameShape, showShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
-
-export type { Complex } from "./dft.ts";
 
 function checkComplex(operation: string, { re, im }: Complex): void {
   checkFloat(operation, re.dtype);

@@ -32,6 +32,7 @@ export {
   setDefaults,
   toOnnx,
 } from "./compile.ts";
+export { type Complex, complexMul } from "./complex.ts";
 export { item, type Nested, tensor, toNested, type Values } from "./construct.ts";
 export { cond, type ScanOptions, scan, whileLoop } from "./control.ts";
 export { type ConvGeometry, type ConvOptions, conv, convTranspose, type Padding } from "./convolution.ts";
@@ -40,7 +41,6 @@ export { einsum } from "./einsum.ts";
 export * from "./elementwise.ts";
 export { type ExpertActivation, expertActivations, expertSum } from "./experts.ts";
 export {
-  type Complex,
   type Fft2Options,
   type FftOptions,
   fft,

@@ -3,6 +3,7 @@ import {
   add,
   arange,
   cast,
+  complexMul,
   concat,
   cos,
   mul,
@@ -120,6 +121,7 @@ export function rotary(
     Tensor,
     Tensor,
   ];
+  if (pairs === "halves" && c.rank === 2) return complexMul(x, { re: c, im: s });
   const turn = (a: Tensor, b: Tensor): [Tensor, Tensor] => [sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))];
   if (pairs === "halves") {
     const cut = (from: number): Tensor => slice(x, { starts: [from], stops: [from + half], axes: [-1] });

@@ -105,7 +105,7 @@ function gridOf(length: number): Plan {
   return { length, grid: length / rows <= 4 * rows ? { rows, columns: length / rows } : null };
 }
 
-/** What passes over memory cost, in rows of a stage; measured for `array/dft.ts`. */
+/** What passes over memory cost, in rows of a stage. */
 const PASSES = 125;
 
 /** The length of blocks that is least work for an element of the signal: the whole signal, or a few times the taps. */

@@ -29,6 +29,7 @@ import {
   swapAxes,
   type Tensor,
   tensor,
+  toOnnx,
   vjp,
   zeros,
 } from "../../src/array/index.ts";
@@ -339,6 +340,12 @@ describe("fft", () => {
       ),
       { numRuns: 12, seed: 9 },
     );
+  });
+
+  it("is exported in operators of the standard alone", async () => {
+    const model = toOnnx((x: Tensor) => parts(rfft(x)), [zeros([2, 4096])]);
+    const domains = new TextDecoder("latin1").decode(model).match(/com\.microsoft/g);
+    expect(domains).toBeNull();
   });
 
   it("takes no notice of imaginary parts that real signals cannot have", async () => {

@@ -452,6 +452,20 @@ export const rules: Readonly<Record<string, Rule>> = {
       mapRows(x as Value, last, (row) => [inverse(row)], 1),
     ];
   },
+  complexMul: one(([x, re, im]) => {
+    const { shape } = x as Value;
+    const width = (shape.at(-1) as number) / 2;
+    return make(shape, (index) => {
+      const [column, outer] = [index.at(-1) as number, index.slice(0, -1)];
+      const place = [index.at(-2) as number, column % width];
+      const [a, b] = [
+        read(x as Value, [...outer, column % width]),
+        read(x as Value, [...outer, (column % width) + width]),
+      ];
+      const [c, s] = [read(re as Value, place), read(im as Value, place)];
+      return column < width ? a * c - b * s : b * c + a * s;
+    });
+  }),
   conv: one(([x, w], p: ConvParams, node) => convolved(x as Value, w as Value, p, at(node.outputs, 0).shape)),
   convWithBias: one(([x, w, bias], p: ConvParams, node) => {
     const y = convolved(x as Value, w as Value, p, at(node.outputs, 0).shape);

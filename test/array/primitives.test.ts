@@ -432,6 +432,23 @@ const table: Readonly<Record<string, Row>> = {
     arbitrary: solidShape,
     tolerance: 3e-5,
   },
+  complexMul: {
+    make: (seed, shape, dtype) => {
+      // Rows of either length: those for the runtime's own operator and shorter ones.
+      const factors = [shape.at(-1) as number, seed % 2 === 0 ? 2 : 17];
+      return {
+        apply: (x, re, im) => f.complexMul(x, { re, im }),
+        inputs: [
+          drawn(seed, [...shape, 2 * (factors[1] as number)], dtype),
+          drawn(seed + 1, factors, dtype),
+          drawn(seed + 2, factors, dtype),
+        ],
+      };
+    },
+    order: 2,
+    dtypes: FLOATS,
+    arbitrary: solidShape,
+  },
   conv: convRow((x, w, o) => f.conv(x, w, o)),
   convWithBias: convRow((x, w, o) => {
     const axis = w.shape.flatMap((_, i) => (i === 0 ? [] : [i]));

@@ -38,6 +38,8 @@ export interface Target {
   readonly channelBlock: number;
   /** Loops of a known length are written out where they are short enough. */
   readonly unrolled: boolean;
+  /** It has an operator for rotary position embeddings that takes rows of any length. */
+  readonly rotary: boolean;
 }
 
 const newModel = (target: Partial<Target>): Model => ({
@@ -46,7 +48,7 @@ const newModel = (target: Partial<Target>): Model => ({
   known: new Map(),
   renamed: new Map(),
   origins: new Map(),
-  target: { channelBlock: 0, unrolled: false, ...target },
+  target: { channelBlock: 0, unrolled: false, rotary: false, ...target },
   onHost: new Set(),
   halves: new Set(),
 });
