@@ -55,11 +55,16 @@ export function shared<T extends { readonly [K in keyof T]: Tensor }>(key: strin
 }
 
 /** The angle of the root of unity at a frequency and a time, which is reduced in whole numbers: so it is exact for any length. */
-const angleOf = ({ n, sign }: FourierSum, frequency: number, time: number): number =>
+const angleOf = ({ n, sign }: Pick<FourierSum, "n" | "sign">, frequency: number, time: number): number =>
   (sign * 2 * Math.PI * ((frequency * time) % n)) / n;
 
 /** `scale·e^(sign·2πi·row·column/n)`. */
-function roots(sum: FourierSum, rows: number, columns: number, dtype: DType): Complex {
+export function roots(
+  sum: Pick<FourierSum, "n" | "sign" | "scale">,
+  rows: number,
+  columns: number,
+  dtype: DType,
+): Complex {
   const { n, sign, scale } = sum;
   return shared(`roots ${n} ${sign} ${scale} ${rows} ${columns} ${dtype}`, () => {
     const angle = (i: number) => angleOf(sum, Math.floor(i / columns), i % columns);
@@ -70,25 +75,42 @@ function roots(sum: FourierSum, rows: number, columns: number, dtype: DType): Co
   });
 }
 
-/** Element of the real 2 x 2 matrix of a complex number: what a part of a product takes of a part of the other factor. */
-const element = (to: number, from: number, angle: number): number =>
-  to === from ? Math.cos(angle) : (to - from) * Math.sin(angle);
+/** Rows or columns of a real matrix: places, and which parts of the complex values there. */
+export interface Side {
+  readonly places: number;
+  /** Both parts: `stacked`, all imaginary parts after all real ones, or `paired`, those of each place together. */
+  readonly parts: "real" | "imaginary" | "stacked" | "paired";
+}
+
+const extentOf = ({ places, parts }: Side): number => (parts === "stacked" || parts === "paired" ? 2 * places : places);
+
+/** The part (0 real, 1 imaginary) and the place of a row or column. */
+function at({ places, parts }: Side, i: number): readonly [part: 0 | 1, place: number] {
+  if (parts === "stacked") return [i < places ? 0 : 1, i % places];
+  if (parts === "paired") return [i % 2 === 0 ? 0 : 1, Math.floor(i / 2)];
+  return [parts === "real" ? 0 : 1, i];
+}
 
 /**
- * The matrix of a sum for products of real numbers. Columns are the times and, where values are complex (`parts` 2), the
- * times once more for their imaginary parts; rows are the frequencies, for each the parts of its result that are asked for
- * (0 real, 1 imaginary).
+ * The matrix of a sum, for products of real numbers: what the parts of values at times (columns) contribute to the parts of
+ * results at frequencies (rows). So both parts come from one product, and nothing is summed after it.
  */
-function realRoots(sum: FourierSum, times: number, parts: 1 | 2, results: readonly (0 | 1)[], dtype: DType): Tensor {
-  const { n, sign, scale, take } = sum;
-  return shared(`real ${n} ${sign} ${scale} ${take} ${times} ${parts} ${results} ${dtype}`, () => {
-    const columns = parts * times;
-    const value = (row: number, column: number): number => {
-      const angle = angleOf(sum, Math.floor(row / results.length), column % times);
-      return scale * element(results[row % results.length] as 0 | 1, Math.floor(column / times), angle);
+export function realRoots(
+  sum: Pick<FourierSum, "n" | "sign" | "scale">,
+  frequencies: Side,
+  times: Side,
+  dtype: DType,
+): Tensor {
+  const { n, sign, scale } = sum;
+  const sides = [frequencies, times].map(({ places, parts }) => `${places} ${parts}`);
+  return shared(`real ${n} ${sign} ${scale} ${sides} ${dtype}`, () => {
+    const shape = [extentOf(frequencies), extentOf(times)] as const;
+    const value = (i: number): number => {
+      const [[to, frequency], [from, time]] = [at(frequencies, Math.floor(i / shape[1])), at(times, i % shape[1])];
+      const angle = angleOf(sum, frequency, time);
+      return scale * (to === from ? Math.cos(angle) : (to - from) * Math.sin(angle));
     };
-    const shape = [results.length * take, columns];
-    return { matrix: table(shape, dtype, (i) => value(Math.floor(i / columns), i % columns)) };
+    return { matrix: table(shape, dtype, value) };
   }).matrix;
 }
 
@@ -176,25 +198,51 @@ export function fourierSum(z: Parts, axis: number, sum: FourierSum): Parts {
 
 function alongLast(z: Parts, sum: FourierSum): Parts {
   const first = firstStage(z, -1, sum);
-  if (first === sum.n) return dense(z, sum, -1, (w, x) => matmul(x, w, { transposeB: true }));
+  // The transposed matrix is that of the other direction with its sides exchanged.
+  const back: FourierSum = { ...sum, sign: sum.sign === 1 ? -1 : 1 };
+  if (first === sum.n) return dense(z, sum, -1, (f, t, x) => matmul(x, realRoots(back, t, f, x.dtype)));
   return first === 0 ? bluestein(z, sum) : stages(z, sum, first);
 }
 
 /** The sum along the axis before the last. */
-const leftDense = (z: Parts, sum: FourierSum): Parts => dense(z, sum, -2, matmul);
+const leftDense = (z: Parts, sum: FourierSum): Parts =>
+  dense(z, sum, -2, (f, t, x) => matmul(realRoots(sum, f, t, x.dtype), x));
 
-/** The sum along an axis, from a product with a matrix of `[frequencies, times]`. */
-function dense(z: Parts, sum: FourierSum, axis: number, product: (w: Tensor, x: Tensor) => Tensor): Parts {
+/** Sums of more terms lose digits where they are computed one by one; they are made in two parts. */
+const LONG = 512;
+
+/** The sum along an axis, from products with the matrices of frequencies and times. */
+function dense(
+  z: Parts,
+  sum: FourierSum,
+  axis: number,
+  product: (frequencies: Side, times: Side, x: Tensor) => Tensor,
+): Parts {
+  const { x, times } = stackedAlong(z, axis);
   const { re, im } = z;
-  const x = im ? concat([re, im], { axis }) : re;
-  return partsOf(sum, re.shape.at(axis) as number, im ? 2 : 1, (w) => product(w, x), re.dtype);
+  const places = re.shape.at(axis) as number;
+  return partsOf(sum.realOnly, (parts) => {
+    const frequencies: Side = { places: sum.take, parts };
+    if (!im || 2 * places <= LONG) return product(frequencies, times, x);
+    return add(
+      product(frequencies, { places, parts: "real" }, re),
+      product(frequencies, { places, parts: "imaginary" }, im),
+    );
+  });
 }
 
-/** The parts of a result, each from the matrix that gives it. */
-function partsOf(sum: FourierSum, times: number, parts: 1 | 2, product: (w: Tensor) => Tensor, dtype: DType): Parts {
-  const part = (which: 0 | 1): Tensor => product(realRoots(sum, times, parts, [which], dtype));
-  return { re: part(0), im: sum.realOnly ? null : part(1) };
+/** Both parts in one tensor, the imaginary ones after the real ones along an axis. */
+function stackedAlong({ re, im }: Parts, axis: number): { readonly x: Tensor; readonly times: Side } {
+  const places = re.shape.at(axis) as number;
+  if (!im) return { x: re, times: { places, parts: "real" } };
+  return { x: concat([re, im], { axis }), times: { places, parts: "stacked" } };
 }
+
+/** The parts of a result, each from a product of its own. */
+const partsOf = (realOnly: boolean | undefined, product: (part: "real" | "imaginary") => Tensor): Parts => ({
+  re: product("real"),
+  im: realOnly ? null : product("imaginary"),
+});
 
 /**
  * With `n = rows·columns`, time `t = columns·t1 + t2` and frequency `f = f1 + rows·f2`: sums over t1, factors
@@ -206,24 +254,23 @@ function stages(z: Parts, sum: FourierSum, rows: number): Parts {
   const columns = sum.n / rows;
   const given = Math.ceil((shape.at(-1) as number) / columns);
   const grid = map(z, (x) => reshape(widen(x, given * columns), [...shape.slice(0, -1), given, columns]));
-  const all = grid.im ? staged(concat([grid.re, grid.im], { axis: -2 }), 2, sum, rows) : staged(grid.re, 1, sum, rows);
-  return map(all, (x) => slice(x, { starts: [0], stops: [sum.take], axes: [-1] }));
+  const { x, times } = stackedAlong(grid, -2);
+  const all = staged(x, times, sum, rows);
+  return map(all, (part) => slice(part, { starts: [0], stops: [sum.take], axes: [-1] }));
 }
 
 /**
- * The stages from the one of so many rows on. `x: [..., parts·given, columns]` has the values at the times t1 that are
- * given, and below them their imaginary parts if there are any: products of real matrices give both parts of the results.
- * There may be more of these than are wanted.
+ * The stages from the one of so many rows on. `x: [..., times, columns]` has the values at the times t1 that are given; there
+ * may be more results than are wanted.
  */
-function staged(x: Tensor, parts: 1 | 2, sum: FourierSum, rows: number): Parts {
+function staged(x: Tensor, times: Side, sum: FourierSum, rows: number): Parts {
   const { n, sign, take, scale, realOnly = false, factors } = sum;
   const { shape, dtype } = x;
-  const outer = shape.slice(0, -2);
-  const [stacked, columns] = shape.slice(-2) as [number, number];
-  const first = realRoots({ n: rows, sign, take: rows, scale }, stacked / parts, parts, [0, 1], dtype);
+  const [outer, columns] = [shape.slice(0, -2), shape.at(-1) as number];
+  const first = realRoots({ n: rows, sign, scale }, { places: rows, parts: "paired" }, times, dtype);
   // [..., f1, both parts of each t2]
   const summed = reshape(matmul(first, x), [...outer, rows, 2 * columns]);
-  const turned = complexMul(summed, roots({ n, sign, take, scale: 1 }, rows, columns, dtype));
+  const turned = complexMul(summed, roots({ n, sign, scale: 1 }, rows, columns, dtype));
   const taken = Math.ceil(take / rows);
   const rest: FourierSum = {
     ...{ n: columns, sign, take: taken, scale: 1, realOnly },
@@ -232,9 +279,14 @@ function staged(x: Tensor, parts: 1 | 2, sum: FourierSum, rows: number): Parts {
   const next = stageOf(rest, columns, 2);
   const afterNext = (z: Parts): Parts => map(z, (part) => swapAxes(part, -1, -2));
   const ordered = (): Parts => {
-    if (next === columns) return partsOf(rest, columns, 2, (w) => matmul(w, turned, { transposeB: true }), dtype);
-    if (next > 0) return afterNext(staged(reshape(turned, [...outer, rows, 2 * next, columns / next]), 2, rest, next));
-    return afterNext(bluestein(unstack(turned), rest));
+    const stacked = (places: number): Side => ({ places, parts: "stacked" });
+    if (next === columns)
+      return partsOf(realOnly, (parts) =>
+        matmul(realRoots(rest, { places: taken, parts }, stacked(columns), dtype), turned, { transposeB: true }),
+      );
+    if (next === 0) return afterNext(bluestein(unstack(turned), rest));
+    const grid = reshape(turned, [...outer, rows, 2 * next, columns / next]);
+    return afterNext(staged(grid, stacked(next), rest, next));
   };
   // [..., f2, f1]
   return map(ordered(), (part) => reshape(part, [...outer, sizeOf(part.shape.slice(-2))]));

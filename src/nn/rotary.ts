@@ -2,6 +2,8 @@
 import {
   add,
   arange,
+  broadcastTo,
+  type Complex,
   cast,
   complexMul,
   concat,
@@ -121,16 +123,26 @@ export function rotary(
     Tensor,
     Tensor,
   ];
-  if (pairs === "halves" && c.rank === 2) return complexMul(x, { re: c, im: s });
-  const turn = (a: Tensor, b: Tensor): [Tensor, Tensor] => [sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))];
-  if (pairs === "halves") {
-    const cut = (from: number): Tensor => slice(x, { starts: [from], stops: [from + half], axes: [-1] });
-    return concat(turn(cut(0), cut(half)), { axis: -1 });
-  }
-  const split: Shape = [...x.shape.slice(0, -1), half, 2];
+  return pairs === "halves" ? turnHalves(x, { re: c, im: s }) : turnNeighbours(x, { re: c, im: s });
+}
+
+function turnHalves(x: Tensor, factors: Complex): Tensor {
+  if (factors.re.rank === 2) return complexMul(x, factors);
+  // Entries of the first axis have positions of their own, so each row has its own factors.
+  const [outer, width] = [x.shape.slice(0, -1), x.shape.at(-1) as number];
+  const [count, half] = [x.size / width, width / 2];
+  const ofRows = (t: Tensor): Tensor => reshape(broadcastTo(t, [...outer, half]), [count, half]);
+  const turned = complexMul(reshape(x, [count, width]), { re: ofRows(factors.re), im: ofRows(factors.im) });
+  return reshape(turned, x.shape);
+}
+
+function turnNeighbours(x: Tensor, { re, im }: Complex): Tensor {
+  const split: Shape = [...x.shape.slice(0, -1), (x.shape.at(-1) as number) / 2, 2];
   const pick = (i: number): Tensor =>
     reshape(slice(reshape(x, split), { starts: [i], stops: [i + 1], axes: [-1] }), split.slice(0, -1));
-  return reshape(stack(turn(pick(0), pick(1)), { axis: -1 }), x.shape);
+  const [a, b] = [pick(0), pick(1)];
+  const turned = [sub(mul(a, re), mul(b, im)), add(mul(b, re), mul(a, im))];
+  return reshape(stack(turned, { axis: -1 }), x.shape);
 }
 
 /** Cosine and sine of the angles, `[time, half]`, or `[batch, 1, ..., time, half]` for an x of that rank. Where positions are known they are computed here in double precision. */

@@ -1,21 +1,8 @@
 /** Long convolutions by Fourier transforms: causal or circular, with filters of any length, and with few frequencies. */
-import {
-  add,
-  concat,
-  irfft,
-  mul,
-  pad,
-  reshape,
-  rfft,
-  type Shape,
-  slice,
-  type Tensor,
-  transpose,
-} from "../array/index.ts";
+import { add, irfft, mul, pad, reshape, rfft, slice, type Tensor, transpose } from "../array/index.ts";
 import { sizeOf } from "../array/shape.ts";
 import { complexProduct } from "./complex.ts";
-import { convolveFolded, isFoldable } from "./folded.ts";
-import { convolvePair, type Grid } from "./packed.ts";
+import { convolveTwoStages, type Grid } from "./two-stage.ts";
 
 export interface FftConvolutionOptions {
   /**
@@ -77,29 +64,35 @@ function checkOperands(u: Tensor, k: Tensor): { length: number; taps: number } {
 
 // --- lengths ---
 
-/** A transform: its length, and stages for it that are worth packing pairs for, if there are. */
+/** A transform: its length, and its two stages if two are best. */
 interface Plan {
   readonly length: number;
   readonly grid: Grid | null;
 }
 
 /** Shorter transforms are one dense matrix, for which real rows need half the work; longer ones need more than two stages. */
-const [PACKED_FROM, PACKED_TO] = [512, 2 ** 18];
+const [STAGES_FROM, STAGES_TO] = [512, 2 ** 18];
 
-/** The power of two next to the root: stages of about the same extent do the least work. */
-const balanced = (points: number): number => 2 ** Math.round(Math.log2(points) / 2);
+/**
+ * Columns for so many points, a power of two: half of what is next to the root, as the stage along them does more work, but
+ * rows of fewer than 64 columns take as long as longer ones.
+ */
+function columnsFor(points: number): number {
+  const balanced = 2 ** Math.round(Math.log2(points) / 2);
+  return Math.max(Math.min(64, balanced), balanced / 2);
+}
 
 /** A convenient length of at least `points`. */
 function gridFor(points: number): Plan {
-  const columns = balanced(points);
+  const columns = columnsFor(points);
   const rows = Math.ceil(points / columns);
   const length = rows * columns;
-  return { length, grid: length >= PACKED_FROM && length <= PACKED_TO ? { rows, columns } : null };
+  return { length, grid: length >= STAGES_FROM && length <= STAGES_TO ? { rows, columns } : null };
 }
 
 /** Exactly this length; two stages if a divisor is near its root. */
 function gridOf(length: number): Plan {
-  if (length < PACKED_FROM || length > PACKED_TO) return { length, grid: null };
+  if (length < STAGES_FROM || length > STAGES_TO) return { length, grid: null };
   let rows = Math.floor(Math.sqrt(length));
   while (length % rows !== 0) rows--;
   return { length, grid: length / rows <= 4 * rows ? { rows, columns: length / rows } : null };
@@ -151,48 +144,17 @@ function byBlocks(u: Tensor, k: Tensor, block: number): Tensor {
 
 /** Convolution by one transform of the whole signal; gives the first `wanted` elements. */
 function whole(u: Tensor, k: Tensor, { length, grid }: Plan, wanted: number, keep: number): Tensor {
-  const batchAxes =
-    u.rank -
-    k.rank +
-    Math.max(
-      0,
-      [...k.shape.slice(0, -1), 0].findIndex((n) => n !== 1),
-    );
-  const batch = sizeOf(u.shape.slice(0, batchAxes));
-  if (grid && keep === 1 && isFoldable(grid, sizeOf(u.shape.slice(0, -1)))) return byFoldedStages(u, k, grid, wanted);
-  if (!grid || batch < 2 || keep < 1) return byRealTransforms(u, k, length, wanted, keep);
-  const channels = u.shape.slice(batchAxes, -1);
+  if (!grid || keep < 1) return byRealTransforms(u, k, length, wanted, keep);
   const { columns } = grid;
-  const inRows = (x: Tensor, outer: Shape) => {
+  const inRows = (x: Tensor): Tensor => {
     const rows = Math.ceil((x.shape.at(-1) as number) / columns);
-    return reshape(widen(x, -1, rows * columns), [...outer, rows, columns]);
+    return reshape(widen(x, -1, rows * columns), [...x.shape.slice(0, -1), rows, columns]);
   };
-  const signals = reshape(u, [batch, ...channels, u.shape.at(-1) as number]);
-  const pairs = Math.ceil(batch / 2);
-  const grids = inRows(widen(signals, 0, 2 * pairs), [2 * pairs, ...channels]);
-  const kernel = inRows(k, k.shape.slice(batchAxes - u.rank, -1));
-  const results = convolvePair(
-    [part(grids, 0, 0, pairs), part(grids, 0, pairs, 2 * pairs)],
-    kernel,
-    grid,
-    Math.ceil(wanted / columns),
-  );
-  const all = reshape(concat(results), [2 * pairs, ...channels, -1]);
-  return reshape(prefix(part(all, 0, 0, batch), wanted), [...u.shape.slice(0, -1), wanted]);
-}
-
-/** Rows of the grid come first, then the axes of the signals, then the columns. */
-function byFoldedStages(u: Tensor, k: Tensor, grid: Grid, wanted: number): Tensor {
-  const rowsFirst = (x: Tensor): Tensor => {
-    const outer = [...Array<number>(u.rank - x.rank).fill(1), ...x.shape.slice(0, -1)];
-    const rows = Math.ceil((x.shape.at(-1) as number) / grid.columns);
-    const cut = reshape(widen(x, -1, rows * grid.columns), [...outer, rows, grid.columns]);
-    return transpose(cut, [outer.length, ...outer.map((_, i) => i), outer.length + 1]);
-  };
-  const y = convolveFolded(rowsFirst(u), rowsFirst(k), grid, Math.ceil(wanted / grid.columns));
-  const axes = u.shape.map((_, i) => i);
-  const inOrder = reshape(transpose(y, [...axes.slice(1), 0, u.rank]), [...u.shape.slice(0, -1), -1]);
-  return prefix(inOrder, wanted);
+  // Axes in which all signals share a kernel make it no larger.
+  const own = k.shape.slice(0, -1).findIndex((n) => n !== 1);
+  const kernels = reshape(k, own < 0 ? k.shape.slice(-1) : k.shape.slice(own));
+  const y = convolveTwoStages(inRows(u), inRows(kernels), grid, Math.ceil(wanted / columns));
+  return prefix(reshape(y, [...u.shape.slice(0, -1), sizeOf(y.shape.slice(-2))]), wanted);
 }
 
 function byRealTransforms(u: Tensor, k: Tensor, length: number, wanted: number, keep: number): Tensor {

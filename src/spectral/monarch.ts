@@ -1,6 +1,6 @@
 /**
  * Circular convolution by Fourier transforms of any number of stages whose spectra stay in the order in which the stages
- * leave them, so that nothing is transposed, and whose highest frequencies can be left out. `convolvePair` in `packed.ts`
+ * leave them, so that nothing is transposed, and whose highest frequencies can be left out. `convolveTwoStages`
  * is the form with two stages, tuned for the runtime.
  */
 import { type FourierSum, fourierSum, type Parts, shared, table } from "../array/dft.ts";

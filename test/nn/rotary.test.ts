@@ -46,6 +46,16 @@ describe("rotary", () => {
     }
   });
 
+  it.each([8, 40])("takes an offset for each entry of the batch, at width %i", async (width) => {
+    const values = numbers(2 * 3 * 4 * width, 5);
+    const many = tensor(Float32Array.from(values), { shape: [2, 3, 4, width] });
+    const run = compile((v: Tensor, offset: Tensor) => rotary(v, { offset }));
+    const y = await run(many, tensor(Int32Array.of(2, 9), { shape: [2] }));
+    const blocks = Array.from({ length: 6 }, (_, block) => values.slice(4 * width * block, 4 * width * (block + 1)));
+    const expected = blocks.flatMap((block, i) => reference(block, width, { offset: i < 3 ? 2 : 9 }));
+    expect(distance(y.data, expected)).toBeLessThan(3e-6);
+  });
+
   it("turns by a hand-computed angle, keeps lengths, and leaves position 0 alone", async () => {
     const y = toNested(
       await rotate(
