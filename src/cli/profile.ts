@@ -1,8 +1,10 @@
 /** `--profile` of verbs that run graphs. */
 import { join } from "node:path";
 import { type Profile, profiled } from "../array/index.ts";
-import { writeFileAtomic } from "../data/index.ts";
-import { byLine, byPrimitive, formatDuration, profileFlame, profileTable, renderSections } from "../report/index.ts";
+import { writeFileAtomic } from "../data/files.ts";
+import { formatDuration } from "../report/format.ts";
+import { byLine, byPrimitive, profileFlame, profileTable } from "../report/profile.ts";
+import type { SectionsReport } from "../report/sections-page.ts";
 import { columns } from "./text.ts";
 
 /** Lines of each table that a terminal shows; the page has more. */
@@ -33,7 +35,9 @@ export async function withProfile(
   // Work that was stopped leaves no report either.
   if (folder === undefined) return;
   const page = join(folder, "profile.html");
-  await writeFileAtomic(page, profilePage(profile, about));
+  // Plots need a DOM and more: loaded at the end, so that verbs start at once.
+  const { renderSections } = await import("../report/sections-page.ts");
+  await writeFileAtomic(page, renderSections(profilePage(profile, about)));
   await writeFileAtomic(join(folder, "profile.json"), `${JSON.stringify(profile, null, 2)}\n`);
   process.stderr.write(`${profileText(profile)}\nprofile ${page}\n`);
 }
@@ -61,26 +65,28 @@ function profileText(profile: Profile): string {
 const recordedText = ({ recorded }: Profile): string =>
   recorded > 0.995 ? "" : `; ${Math.round(100 * recorded)} % of that was recorded, and scaled up`;
 
-const profilePage = (profile: Profile, { title, command, device }: Omit<ProfiledCommand, "profile">): string =>
-  renderSections({
-    kicker: "Profile",
-    title,
-    text: `Where ${formatDuration(profile.seconds)} in ${profile.runs.toLocaleString("en")} runs of graphs went${recordedText(profile)}.`,
-    sections: [
-      {
-        title: "Functions",
-        text: "What the program asked for, from the outermost function down to the primitives of the array language.",
-        figures: [profileFlame(profile)],
-      },
-      {
-        title: "Primitives and lines",
-        text: "The runtime joins some operators to one, whose time counts for the first of them; rates count what products compute and what operators read and write.",
-        figures: [
-          profileTable("By primitive", "primitive", byPrimitive(profile)),
-          profileTable("By line", "line", byLine(profile)),
-        ],
-      },
-    ],
-    facts: [["Command", command]],
-    device,
-  });
+const profilePage = (
+  profile: Profile,
+  { title, command, device }: Omit<ProfiledCommand, "profile">,
+): SectionsReport => ({
+  kicker: "Profile",
+  title,
+  text: `Where ${formatDuration(profile.seconds)} in ${profile.runs.toLocaleString("en")} runs of graphs went${recordedText(profile)}.`,
+  sections: [
+    {
+      title: "Functions",
+      text: "What the program asked for, from the outermost function down to the primitives of the array language.",
+      figures: [profileFlame(profile)],
+    },
+    {
+      title: "Primitives and lines",
+      text: "The runtime joins some operators to one, whose time counts for the first of them; rates count what products compute and what operators read and write.",
+      figures: [
+        profileTable("By primitive", "primitive", byPrimitive(profile)),
+        profileTable("By line", "line", byLine(profile)),
+      ],
+    },
+  ],
+  facts: [["Command", command]],
+  device,
+});

@@ -1,7 +1,8 @@
 /** The real command line over a library of its own, for tests to start as a process: small studies that behave badly. */
 import { main } from "../../src/cli/program.ts";
 import type { CatalogueEntry } from "../../src/papers/index.ts";
-import { exactly, SkippedError } from "../../src/report/index.ts";
+import { exactly } from "../../src/report/claim.ts";
+import { SkippedError } from "../../src/report/study.ts";
 import { inPieces, pause, type Run, sampleLibrary } from "../sample-library.ts";
 
 /** Works on pieces of so many milliseconds, and says on standard error which it computes. */
