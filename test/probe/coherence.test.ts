@@ -1,11 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
+import { expect, it } from "vitest";
 import { coherence, distributionalVectors, shareAbove } from "../../src/probe/index.ts";
+import { tokenFile } from "../temporary.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "fourward-coherence-"));
 // Tokens 0 to 4 keep company, and so do 5 to 9, in turns of forty; 10 stands between them, 11 is never met.
 let state = 1;
 const random = (below: number): number => {
@@ -13,12 +9,7 @@ const random = (below: number): number => {
   return Math.floor((state / 2 ** 32) * below);
 };
 const all = Int32Array.from({ length: 4000 }, (_, i) => (i % 40 === 0 ? 10 : (Math.floor(i / 40) % 2) * 5 + random(5)));
-await writeTokens(join(folder, "tokens"), 12, [all]);
-const text = openTokens(join(folder, "tokens"));
-afterAll(async () => {
-  text.close();
-  await rm(folder, { recursive: true });
-});
+const text = await tokenFile(12, all);
 
 it("finds which tokens belong together", () => {
   const vectors = distributionalVectors(text, { vocabulary: 12, window: 4 });

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { tensor } from "../../src/array/index.ts";
 import { effectiveDimension, recordActivations, rowCovariance, runProbe } from "../../src/probe/index.ts";
 import { scoreLanguageModel } from "../../src/train/index.ts";
@@ -6,7 +6,6 @@ import { textModel } from "./text-model.ts";
 
 const context = await textModel();
 const { model, params, text } = context;
-afterAll(() => context.close());
 
 interface Found {
   readonly layers: readonly { readonly name: string; readonly dimension: number; readonly components: number }[];

@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { evaluate, key, type Tensor, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { type DecoderConfig, type DecoderParams, decoder, ffnPlaces } from "../../src/models/index.ts";
 import {
   countActivity,
@@ -21,6 +17,7 @@ import {
   triggerSuppression,
 } from "../../src/probe/index.ts";
 import { exciseNeurons, recordFfnInputs } from "../../src/surgery/index.ts";
+import { tokenFile } from "../temporary.ts";
 
 /** Tokens are directions 0 to 11 of the stream, halves of the window direction 12. */
 const [vocabulary, width, context, hidden] = [12, 16, 8, 6];
@@ -72,16 +69,10 @@ const params: DecoderParams = {
     },
   ],
 };
-const folder = await mkdtemp(join(tmpdir(), "fourward-neurons-"));
 // Token 3 comes after 7 or after 2, never after another one.
 const pattern = [7, 3, 0, 5, 2, 3, 1, 4, 6, 8, 9, 10, 11, 7, 3, 11, 10];
 const all = Int32Array.from({ length: 2001 }, (_, i) => pattern[i % pattern.length] as number);
-await writeTokens(join(folder, "tokens"), vocabulary, [all]);
-const text = openTokens(join(folder, "tokens"));
-afterAll(async () => {
-  text.close();
-  await rm(folder, { recursive: true });
-});
+const text = await tokenFile(vocabulary, all);
 const [activity] = await countActivity(model, params, text, place);
 if (!activity) throw new Error("no layer");
 

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { cast, compile, evaluate, greater, key, sum, type Tensor, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { decoder, observe } from "../../src/models/index.ts";
 import { overText, recordActivations, totalOverText } from "../../src/probe/index.ts";
+import { tokenFile } from "../temporary.ts";
 
 const model = decoder({
   vocabulary: 20,
@@ -15,14 +12,8 @@ const model = decoder({
   blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 10, activation: "relu" } }]],
 });
 const params = await evaluate(model.init(key(3)));
-const folder = await mkdtemp(join(tmpdir(), "fourward-record-"));
 const all = Int32Array.from({ length: 100 }, (_, i) => (i * i + 3 * i) % 20);
-await writeTokens(join(folder, "tokens"), 20, [all]);
-const text = openTokens(join(folder, "tokens"));
-afterAll(async () => {
-  text.close();
-  await rm(folder, { recursive: true });
-});
+const text = await tokenFile(20, all);
 const hidden = "blocks.0.ffn.hidden" as const;
 const active = ({ activations }: { activations: { readonly [hidden]: Tensor } }) =>
   sum(cast(greater(activations[hidden], 0), "float32"), { axis: [0, 1] });

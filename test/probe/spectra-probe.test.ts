@@ -1,9 +1,8 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { activationSpectra, decayOf, runProbe, type SpectralScores } from "../../src/probe/index.ts";
 import { textModel } from "./text-model.ts";
 
 const context = await textModel();
-afterAll(() => context.close());
 
 describe("the probe spectra", () => {
   it("tells the scores of each layer, with their eigenvalues and pictures", async () => {

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { evaluate, key } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { decoder } from "../../src/models/index.ts";
 import { activationSpectra, hiddenUnits, recordActivations } from "../../src/probe/index.ts";
+import { tokenFile } from "../temporary.ts";
 
 const model = decoder({
   vocabulary: 20,
@@ -18,14 +15,8 @@ const model = decoder({
   ],
 });
 const params = await evaluate(model.init(key(3)));
-const folder = await mkdtemp(join(tmpdir(), "fourward-spectra-"));
 const tokens = Int32Array.from({ length: 600 }, (_, i) => (i * i + 3 * i + Math.floor(i / 7)) % 20);
-await writeTokens(join(folder, "tokens"), 20, [tokens]);
-const text = openTokens(join(folder, "tokens"));
-afterAll(async () => {
-  text.close();
-  await rm(folder, { recursive: true });
-});
+const text = await tokenFile(20, tokens);
 
 describe("activationSpectra", () => {
   it("has the eigenvalues of the covariance of recorded activations", async () => {

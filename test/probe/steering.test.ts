@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { compile, evaluate, key, type Tensor, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { type DecoderParams, decoder, ffnPlaces, observe } from "../../src/models/index.ts";
 import {
   agglomerativeClusters,
@@ -14,6 +10,7 @@ import {
   steer,
   valueVectorLogits,
 } from "../../src/probe/index.ts";
+import { tokenFile } from "../temporary.ts";
 
 const model = decoder({
   ...{ vocabulary: 9, context: 5, width: 8 },
@@ -24,14 +21,8 @@ const model = decoder({
 });
 const places = ffnPlaces(model.config);
 const params = await evaluate(model.init(key(2)));
-const folder = await mkdtemp(join(tmpdir(), "fourward-steering-"));
 const all = Int32Array.from({ length: 41 }, (_, i) => (i * i) % 9);
-await writeTokens(join(folder, "tokens"), 9, [all]);
-const text = openTokens(join(folder, "tokens"));
-afterAll(async () => {
-  text.close();
-  await rm(folder, { recursive: true });
-});
+const text = await tokenFile(9, all);
 const logitsOf = async (place: (typeof places)[number]) =>
   (await evaluate(valueVectorLogits(model.config, params, place))).data as Float32Array;
 

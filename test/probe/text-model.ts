@@ -1,14 +1,11 @@
 /** A small model, a tokenizer and a text for tests of probes. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { evaluate, key } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { decoder, type Tokenizer } from "../../src/models/index.ts";
 import type { ProbeContext } from "../../src/probe/index.ts";
+import { tokenFile } from "../temporary.ts";
 
 /** Two blocks of width 8 and 12 hidden units that have seen nothing, and 900 tokens of 20 kinds. */
-export async function textModel(): Promise<ProbeContext & { close(): Promise<void> }> {
+export async function textModel(): Promise<ProbeContext> {
   const model = decoder({
     vocabulary: 20,
     context: 6,
@@ -18,19 +15,12 @@ export async function textModel(): Promise<ProbeContext & { close(): Promise<voi
       { ffn: { kind: "dense", hidden: 12, activation: "gelu" } },
     ]),
   });
-  const folder = await mkdtemp(join(tmpdir(), "fourward-probe-"));
   const tokens = Int32Array.from({ length: 900 }, (_, i) => (i * i + 3 * i + Math.floor(i / 7)) % 20);
-  await writeTokens(join(folder, "tokens"), 20, [tokens]);
-  const text = openTokens(join(folder, "tokens"));
   return {
     model,
     params: await evaluate(model.init(key(3))),
     tokenizer: {} as Tokenizer,
-    text,
+    text: await tokenFile(20, tokens),
     tokens: 600,
-    close: async () => {
-      text.close();
-      await rm(folder, { recursive: true });
-    },
   };
 }

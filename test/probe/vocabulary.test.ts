@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { add, compile, evaluate, key, mul, type Tensor, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import {
   type DecoderConfig,
   type DecoderParams,
@@ -25,6 +21,7 @@ import {
   valueVectors,
   vocabularyProjection,
 } from "../../src/probe/index.ts";
+import { tokenFile } from "../temporary.ts";
 
 const attention = { mixer: { kind: "attention", heads: 2 } } as const;
 const config: DecoderConfig = {
@@ -156,14 +153,8 @@ it("contributions are sizes of coefficients times lengths of value vectors", asy
 });
 
 describe("predictionTraces", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "fourward-traces-"));
   const all = Int32Array.from({ length: 61 }, (_, i) => (i * 7 + (i % 5)) % 11);
-  await writeTokens(join(folder, "tokens"), 11, [all]);
-  const text = openTokens(join(folder, "tokens"));
-  afterAll(async () => {
-    text.close();
-    await rm(folder, { recursive: true });
-  });
+  const text = await tokenFile(11, all);
 
   it("end at the model's own prediction and say how sure it is", async () => {
     const traces = await predictionTraces(model, params, text, { every: 2 });

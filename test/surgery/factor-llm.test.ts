@@ -1,9 +1,6 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
-  compile,
   evaluate,
   flatten,
   flopCount,
@@ -19,7 +16,6 @@ import {
   toNested,
   zeros,
 } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { type DecoderConfig, decoder, loadPretrained, savePretrained } from "../../src/models/index.ts";
 import { gatedFfn, moefiedFfn, priorApproximateLoss, priorTargets } from "../../src/nn/index.ts";
 import {
@@ -32,10 +28,11 @@ import {
   factorFigures,
   sliceKinds,
 } from "../../src/surgery/index.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { apart, sampleText, sampleTokens } from "./sample.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "fourward-factor-"));
-await writeTokens(join(folder, "tokens"), 30, [Array.from({ length: 4000 }, (_, i) => (i * i + (i >> 3)) % 30)]);
-const text = openTokens(join(folder, "tokens"));
+const folder = temporaryFolder();
+const text = await sampleText(4000);
 const block = [
   { mixer: { kind: "attention", heads: 2 } },
   { ffn: { kind: "gated", hidden: 24 } },
@@ -47,30 +44,20 @@ const drawn = async (given: DecoderConfig): Promise<ConfiguredDecoder> => ({
   params: await evaluate(mapTree(decoder(given).init(key(1)), (x, p) => normal(key(p.length), x.shape, { std: 0.5 }))),
 });
 const model = await drawn(config);
-const tokens = tensor(
-  Int32Array.from({ length: 24 }, (_, i) => (i * 11) % 30),
-  { shape: [2, 12] },
-);
-const logits = async ({ config: c, params }: ConfiguredDecoder): Promise<number[]> =>
-  Array.from((await compile(decoder(c).apply)(params, tokens)).data as Float32Array);
-const expectSame = (a: readonly number[], b: readonly number[]) => {
-  const largest = Math.max(...a.map(Math.abs));
-  for (const [i, value] of a.entries()) expect(Math.abs((b[i] as number) - value) / largest).toBeLessThan(1e-5);
-};
 
 describe("factorFfns", () => {
   for (const slices of sliceKinds)
     it(`changes nothing with all slices, also once saved and loaded: ${slices}`, async () => {
       const cut = await factorFfns(model, { experts: 4, active: 4, slices });
-      expectSame(await logits(model), await logits(cut));
+      expect(await apart(model, cut)).toBeLessThan(1e-5);
       const out = join(folder, slices);
       await savePretrained(out, { model: decoder(cut.config), params: cut.params, tokenizer: null });
       const loaded = await loadPretrained(out);
-      expectSame(await logits(model), await logits({ config: loaded.model.config, params: loaded.params }));
+      expect(await apart(model, { config: loaded.model.config, params: loaded.params })).toBeLessThan(1e-5);
     });
 
   it("computes only the slices that are active", async () => {
-    const flops = (c: DecoderConfig) => flopCount(decoder(c).apply, decoder(c).init(key(0)), tokens);
+    const flops = (c: DecoderConfig) => flopCount(decoder(c).apply, decoder(c).init(key(0)), sampleTokens);
     const counts = [];
     for (const active of [1, 2, 4]) counts.push(flops((await factorFfns(model, { experts: 4, active })).config));
     const [one, two, four] = counts as [number, number, number];

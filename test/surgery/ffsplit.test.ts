@@ -1,10 +1,7 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Matrix, SVD } from "ml-matrix";
 import { describe, expect, it } from "vitest";
-import { compile, evaluate, key, mapTree, normal, type Tensor, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
+import { evaluate, key, mapTree, normal, type Tensor, tensor } from "../../src/array/index.ts";
 import { type DecoderConfig, decoder, loadPretrained, savePretrained } from "../../src/models/index.ts";
 import { parameterCount } from "../../src/nn/index.ts";
 import { heaviestFirst, jaccard, recordActivations, shareOfHeaviest } from "../../src/probe/index.ts";
@@ -22,10 +19,11 @@ import {
   splitFfns,
   withRank,
 } from "../../src/surgery/index.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { apart, logitsOf, sampleText } from "./sample.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "fourward-ffsplit-"));
-await writeTokens(join(folder, "tokens"), 30, [Array.from({ length: 3000 }, (_, i) => (i * i + (i >> 3)) % 30)]);
-const text = openTokens(join(folder, "tokens"));
+const folder = temporaryFolder();
+const text = await sampleText(3000);
 const width = 8;
 const config: DecoderConfig = {
   vocabulary: 30,
@@ -41,16 +39,6 @@ const model: ConfiguredDecoder = {
   params: await evaluate(mapTree(decoder(config).init(key(1)), (x, p) => normal(key(p.length), x.shape, { std: 0.5 }))),
 };
 const norms = await measureUnits(model, text, { tokens: 600, products: true });
-const tokens = tensor(
-  Int32Array.from({ length: 24 }, (_, i) => (i * 11) % 30),
-  { shape: [2, 12] },
-);
-const logits = async ({ config: c, params }: ConfiguredDecoder): Promise<number[]> =>
-  Array.from((await compile(decoder(c).apply)(params, tokens)).data as Float32Array);
-const distance = async (a: ConfiguredDecoder, b: ConfiguredDecoder): Promise<number> => {
-  const [x, y] = [await logits(a), await logits(b)];
-  return Math.max(...x.map((v, i) => Math.abs(v - (y[i] as number)))) / Math.max(...x.map(Math.abs));
-};
 const value = ({ data, shape }: Tensor, i: number, j: number): number => Number(data[i * (shape[1] as number) + j]);
 
 describe("unitOutputNorms", () => {
@@ -142,11 +130,11 @@ describe("splitFfns", () => {
     for (const aware of [false, true])
       it(`changes nothing at full rank, ${kept} of the units whole, ${aware ? "aware" : "plain"}`, async () => {
         const split = await splitFfns(model, norms, { kept, aware });
-        expect(await distance(model, split)).toBeLessThan(1e-5);
+        expect(await apart(model, split)).toBeLessThan(1e-5);
         const out = join(folder, `split-${kept}-${aware}`);
         await savePretrained(out, { model: decoder(split.config), params: split.params, tokenizer: null });
         const loaded = await loadPretrained(out);
-        expect(await logits({ config: loaded.model.config, params: loaded.params })).toEqual(await logits(split));
+        expect(await logitsOf({ config: loaded.model.config, params: loaded.params })).toEqual(await logitsOf(split));
       });
 
   it("keeps the heaviest units, or others if asked", () => {
@@ -163,7 +151,7 @@ describe("splitFfns", () => {
   it("is nearer to the model the higher the rank, and as large as the formula says", async () => {
     const full = await splitFfns(model, norms, { kept: 0.25, aware: true });
     const errors = [];
-    for (const rank of [1, 3, 6, 8]) errors.push(await distance(model, await withRank(full, () => rank)));
+    for (const rank of [1, 3, 6, 8]) errors.push(await apart(model, await withRank(full, () => rank)));
     expect(errors).toEqual([...errors].sort((a, b) => b - a));
     const cut = await withRank(full, () => 3);
     const layer = ffnAt(cut, 0, "ffn")?.params as never;
@@ -193,12 +181,12 @@ describe("quantizeFfns", () => {
   });
   it("changes less with more bits, and nothing but order with 16 and all kept", async () => {
     const error = async (bits: number) =>
-      distance(model, await quantizeFfns(model, norms, { kept: 0.25, bits, keptBits: 8, group: 8 }));
+      apart(model, await quantizeFfns(model, norms, { kept: 0.25, bits, keptBits: 8, group: 8 }));
     const [two, four, eight] = [await error(2), await error(4), await error(8)];
     expect(two).toBeGreaterThan(four);
     expect(four).toBeGreaterThan(eight);
     const same = await quantizeFfns(model, norms, { kept: 1, bits: 4, keptBits: 16, group: 8 });
-    expect(await distance(model, same)).toBeLessThan(1e-5);
+    expect(await apart(model, same)).toBeLessThan(1e-5);
     expect(same.bytes.packed).toBe(same.bytes.before / 2);
   });
 });

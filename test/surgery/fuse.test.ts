@@ -1,9 +1,6 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { compile, evaluate, key, mapTree, mul, normal, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
+import { evaluate, key, mapTree, mul, normal, tensor } from "../../src/array/index.ts";
 import {
   type DecoderConfig,
   type DecoderParams,
@@ -29,14 +26,11 @@ import {
 } from "../../src/surgery/index.ts";
 import { scoreLanguageModel } from "../../src/train/index.ts";
 import { distance } from "../nn/reference.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { apart, logitsOf, sampleText } from "./sample.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "fourward-fuse-"));
-await writeTokens(join(folder, "tokens"), 30, [Array.from({ length: 3000 }, (_, i) => (i * i + (i >> 3)) % 30)]);
-const text = openTokens(join(folder, "tokens"));
-const tokens = tensor(
-  Int32Array.from({ length: 24 }, (_, i) => (i * 11) % 30),
-  { shape: [2, 12] },
-);
+const folder = temporaryFolder();
+const text = await sampleText(3000);
 
 const attention: Sublayer = { mixer: { kind: "attention", heads: 2 } };
 const of = (ffn: FfnConfig, more: Partial<Sublayer> = {}): Sublayer => ({ ffn, ...more }) as Sublayer;
@@ -57,12 +51,6 @@ const drawn = (config: DecoderConfig): Promise<DecoderParams> =>
     ),
   );
 const made = async (config: DecoderConfig): Promise<ConfiguredDecoder> => ({ config, params: await drawn(config) });
-const logits = async ({ config, params }: ConfiguredDecoder): Promise<number[]> =>
-  Array.from((await compile(decoder(config).apply)(params, tokens)).data, Number);
-const apart = async (a: ConfiguredDecoder, b: ConfiguredDecoder): Promise<number> => {
-  const [x, y] = [await logits(a), await logits(b)];
-  return distance(x, y) / Math.max(...x.map(Math.abs));
-};
 const firstRun = ({ config }: ConfiguredDecoder): FfnRun => ffnRuns(config)[0] as FfnRun;
 
 /** Three layers in a row of each kind, of unequal widths. */
@@ -123,7 +111,7 @@ describe("fuseFfnRun", () => {
     await savePretrained(path, { model: decoder(fused.config), params: fused.params, tokenizer: null });
     const loaded = await loadPretrained(path);
     expect(loaded.model.config.blocks[0]?.[1]).toMatchObject({ ffn: { hidden: 39 } });
-    expect(await logits({ config: loaded.model.config, params: loaded.params })).toEqual(await logits(fused));
+    expect(await logitsOf({ config: loaded.model.config, params: loaded.params })).toEqual(await logitsOf(fused));
   });
 
   it("differs from the layers in a row by the square of their size: slope 2", async () => {
@@ -137,7 +125,7 @@ describe("fuseFfnRun", () => {
         mapTree(params, (x, path) => (/^blocks\.[012]\.ffn\.layer\.down/.test(path) ? mul(x, eps) : x)),
       );
       const whole = { config, params: small };
-      return distance(await logits(whole), await logits(await fuseFfnRun(whole, run)));
+      return distance(await logitsOf(whole), await logitsOf(await fuseFfnRun(whole, run)));
     });
     const [a, b, c] = (await Promise.all(errors)) as [number, number, number];
     expect(Math.log10(a / b)).toBeCloseTo(2, 1);
@@ -284,7 +272,7 @@ describe("convert --with fuse", () => {
     expect(fused.flatMap(({ places }) => places)).not.toContain("blocks[4].ffn");
     expect(Number.isFinite(losses.healed)).toBe(true);
     expect(losses.healed).not.toBe(losses.fused);
-    expect((await logits({ config, params })).every(Number.isFinite)).toBe(true);
+    expect((await logitsOf({ config, params })).every(Number.isFinite)).toBe(true);
   });
 
   it("says what is missing", async () => {

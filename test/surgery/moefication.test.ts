@@ -1,9 +1,5 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { compile, evaluate, key, mapTree, normal, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
+import { evaluate, key, mapTree, normal, type Tensor } from "../../src/array/index.ts";
 import { type DecoderConfig, decoder, loadPretrained, savePretrained } from "../../src/models/index.ts";
 import {
   convertModel,
@@ -15,10 +11,11 @@ import {
   splitKinds,
   withActiveExperts,
 } from "../../src/surgery/index.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { apart, logitsOf, sampleText } from "./sample.ts";
 
-const path = join(await mkdtemp(join(tmpdir(), "fourward-moefy-")), "tokens");
-await writeTokens(path, 30, [Array.from({ length: 2000 }, (_, i) => (i * i + (i >> 3)) % 30)]);
-const text = openTokens(path);
+const folder = temporaryFolder();
+const text = await sampleText(2000);
 const block = [
   { mixer: { kind: "attention", heads: 2 } },
   { ffn: { kind: "dense", hidden: 24, activation: "relu" } },
@@ -26,31 +23,22 @@ const block = [
 const config: DecoderConfig = { vocabulary: 30, context: 12, width: 8, blocks: [block, block] };
 const model = decoder(config);
 const params = await evaluate(mapTree(model.init(key(1)), (x, p) => normal(key(p.length), x.shape, { std: 0.5 })));
-const tokens = tensor(
-  Int32Array.from({ length: 24 }, (_, i) => (i * 11) % 30),
-  { shape: [2, 12] },
-);
-const logits = async ({ config: c, params: p }: { config: DecoderConfig; params: typeof params }): Promise<number[]> =>
-  Array.from((await compile(decoder(c).apply)(p, tokens)).data as Float32Array);
 
 describe("moefy", () => {
   for (const split of splitKinds)
     for (const router of ["mlp", "similarity", "truth"] as const)
       it(`changes nothing with all experts active: split by ${split}, router ${router}`, async () => {
         const made = await moefy(model, params, { experts: 6, active: 6, split, router, text, tokens: 200, epochs: 1 });
-        const [a, b] = [await logits({ config, params }), await logits(made)];
-        const largest = Math.max(...a.map(Math.abs));
-        for (const [i, value] of a.entries()) expect(Math.abs((b[i] as number) - value) / largest).toBeLessThan(1e-5);
+        expect(await apart({ config, params }, made)).toBeLessThan(1e-5);
         for (const { captured, capturable } of made.layers)
           expect([captured, capturable]).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
       });
 
   it("changes nothing once saved and loaded", async () => {
     const made = await moefy(model, params, { experts: 6, active: 6, text, tokens: 200, epochs: 1 });
-    const folder = await mkdtemp(join(tmpdir(), "fourward-moefy-"));
     await savePretrained(folder, { model: decoder(made.config), params: made.params, tokenizer: null });
     const loaded = await loadPretrained(folder);
-    expect(await logits({ config: loaded.model.config, params: loaded.params })).toEqual(await logits(made));
+    expect(await logitsOf({ config: loaded.model.config, params: loaded.params })).toEqual(await logitsOf(made));
   });
 
   it("captures no more than can be captured, and more after teaching than by similarity", async () => {
@@ -80,18 +68,14 @@ describe("moefy", () => {
         ];
         const total = (layers: typeof taught.layers) => layers.reduce((sum, { captured }) => sum + captured, 0);
         expect(total(taught.layers)).toBeGreaterThan(total(start.layers));
-        const whole = await logits(withActiveExperts(taught, 12));
-        const dense = await logits({ config, params });
-        const largest = Math.max(...dense.map(Math.abs));
-        for (const [i, value] of dense.entries())
-          expect(Math.abs((whole[i] as number) - value) / largest).toBeLessThan(1e-5);
+        expect(await apart({ config, params }, withActiveExperts(taught, 12))).toBeLessThan(1e-5);
       });
 
   it("learns the same from what was recorded before", async () => {
     const options = { experts: 6, active: 2, text, tokens: 300, epochs: 2 };
     const recorded = await recordFfnInputs(model, params, text, { tokens: 300 });
     const [a, b] = [await moefy(model, params, options), await moefy(model, params, { ...options, recorded })];
-    expect(await logits(a)).toEqual(await logits(b));
+    expect(await logitsOf(a)).toEqual(await logitsOf(b));
     await expect(moefy(model, params, { ...options, recorded: recorded.slice(1) })).rejects.toThrow(
       "expected recorded to hold rows of 8 numbers for blocks[0].ffn",
     );
@@ -99,9 +83,9 @@ describe("moefy", () => {
 
   it("works with other numbers of active experts, nearer to the dense model the more there are", async () => {
     const made = await moefy(model, params, { experts: 6, active: 1, text, tokens: 500, router: "truth" });
-    const dense = await logits({ config, params });
+    const dense = await logitsOf({ config, params });
     const distance = async (active: number) =>
-      (await logits(withActiveExperts(made, active))).reduce(
+      (await logitsOf(withActiveExperts(made, active))).reduce(
         (total, value, i) => total + (value - (dense[i] as number)) ** 2,
         0,
       );
@@ -165,7 +149,7 @@ describe("recordFfnInputs", () => {
     ]);
     for (const { rows } of recorded) expect(rows.length).toBe(Math.ceil(100 / 12) * 12 * 8);
     // Inputs are normalized: with the scale and bias of the norm undone, each row has mean 0 and variance 1.
-    const [block0] = params.blocks as [{ ffn: { norm: { scale: typeof tokens; bias: typeof tokens } } }];
+    const [block0] = params.blocks as [{ ffn: { norm: { scale: Tensor; bias: Tensor } } }];
     const { scale, bias } = block0.ffn.norm;
     const first = recorded[0] as { rows: Float32Array };
     const row = Array.from(first.rows.slice(0, 8), (v, i) => (v - Number(bias.data[i])) / Number(scale.data[i]));

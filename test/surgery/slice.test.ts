@@ -1,9 +1,6 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cast, compile, evaluate, key, mapTree, matmul, normal, reshape, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import {
   type DecoderConfig,
   type DecoderParams,
@@ -16,7 +13,6 @@ import { parameterCount } from "../../src/nn/index.ts";
 import { generate } from "../../src/serve/index.ts";
 import {
   type Basis,
-  type ConfiguredDecoder,
   convertModel,
   foldNorms,
   randomBasis,
@@ -25,15 +21,11 @@ import {
   slicedPerplexity,
   sliceStream,
 } from "../../src/surgery/index.ts";
-import { distance } from "../nn/reference.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { apart, logitsOf, sampleText } from "./sample.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "fourward-slice-"));
-await writeTokens(join(folder, "tokens"), 30, [Array.from({ length: 3000 }, (_, i) => (i * i + (i >> 3)) % 30)]);
-const text = openTokens(join(folder, "tokens"));
-const tokens = tensor(
-  Int32Array.from({ length: 24 }, (_, i) => (i * 11) % 30),
-  { shape: [2, 12] },
-);
+const folder = temporaryFolder();
+const text = await sampleText(3000);
 
 const attention: Sublayer = { mixer: { kind: "attention", heads: 2 } };
 const dense: Sublayer = { ffn: { kind: "dense", hidden: 24 } };
@@ -90,13 +82,6 @@ const drawn = (config: DecoderConfig, seed = 1): Promise<DecoderParams> =>
   );
 const doubled = async (params: DecoderParams): Promise<DecoderParams> =>
   evaluate(mapTree(params, (x) => cast(x, "float64")));
-const logits = async ({ config, params }: ConfiguredDecoder): Promise<number[]> =>
-  Array.from((await compile(decoder(config).apply)(params, tokens)).data, Number);
-const apart = async (a: ConfiguredDecoder, b: ConfiguredDecoder): Promise<number> =>
-  distanceOf(await logits(a), await logits(b));
-/** Largest difference, over the largest number of the first. */
-const distanceOf = (a: readonly number[], b: readonly number[]): number =>
-  distance(a, b) / Math.max(...a.map(Math.abs));
 const places = ({ blocks }: DecoderConfig): number => 1 + blocks.flat().filter(({ beside }) => beside !== true).length;
 
 describe("foldNorms", () => {
@@ -250,7 +235,7 @@ describe("sliceStream", () => {
     const path = join(folder, "sliced");
     await savePretrained(path, { model: decoder(sliced.config), params: sliced.params, tokenizer: null });
     const loaded = await loadPretrained(path);
-    expect(await logits({ config: loaded.model.config, params: loaded.params })).toEqual(await logits(sliced));
+    expect(await logitsOf({ config: loaded.model.config, params: loaded.params })).toEqual(await logitsOf(sliced));
     const sequence = [3, 1, 4, 1, 5];
     for await (const [token] of generate(loaded.model, loaded.params, [[...sequence]], {
       maxTokens: 5,

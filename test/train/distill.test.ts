@@ -1,16 +1,15 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, it } from "vitest";
 import { compile, evaluate, key, mapTree, normal, tensor } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { decoder } from "../../src/models/index.ts";
 import { distillLanguageModel, klDivergence } from "../../src/train/index.ts";
+import { tokenFile } from "../temporary.ts";
+
+const data = await tokenFile(
+  20,
+  Array.from({ length: 3000 }, (_, i) => (i * i + (i >> 3)) % 20),
+);
 
 it("teaches a student what a teacher predicts, and leaves the teacher as it is", async () => {
-  const path = join(await mkdtemp(join(tmpdir(), "fourward-distill-")), "tokens");
-  await writeTokens(path, 20, [Array.from({ length: 3000 }, (_, i) => (i * i + (i >> 3)) % 20)]);
-  const data = openTokens(path);
   const model = (hidden: number) =>
     decoder({ vocabulary: 20, context: 8, width: 12, blocks: [[{ ffn: { kind: "dense", hidden } }]] });
   const [large, small] = [model(48), model(12)];

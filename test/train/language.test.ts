@@ -1,9 +1,5 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { evaluate, key, tensor, toNested } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { decoder } from "../../src/models/index.ts";
 import { parameterCount } from "../../src/nn/index.ts";
 import {
@@ -14,16 +10,18 @@ import {
   scoreLanguageModel,
 } from "../../src/train/index.ts";
 import { memoryContext } from "../report/context.ts";
+import { tokenFile } from "../temporary.ts";
 
-const path = join(await mkdtemp(join(tmpdir(), "fourward-language-")), "tokens");
 // 0 1 2 … 6 0 1 2 …, with every third token replaced by a fair coin between 7 and 8: ln(2)/3 nats per token are left.
 let coin = 1;
 const toss = (): number => {
   coin = (coin * 1103515245 + 12345) % 2 ** 31;
   return 7 + ((coin >> 16) & 1);
 };
-await writeTokens(path, 9, [Array.from({ length: 6001 }, (_, i) => (i % 3 === 2 ? toss() : i % 7))]);
-const file = openTokens(path);
+const file = await tokenFile(
+  9,
+  Array.from({ length: 6001 }, (_, i) => (i % 3 === 2 ? toss() : i % 7)),
+);
 const block = [{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }] as const;
 const model = decoder({ vocabulary: 9, context: 16, width: 16, blocks: [block, block] });
 

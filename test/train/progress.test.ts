@@ -1,21 +1,12 @@
 /** Layers that change in the course of training are told how far it has come. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { broadcastTo, concat, expandDims, mul, reshape, type Tensor, zeros } from "../../src/array/index.ts";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { decoder } from "../../src/models/index.ts";
 import type { Layer } from "../../src/nn/index.ts";
 import { fitLanguageModel, languageModelFlops } from "../../src/train/index.ts";
+import { tokenFile } from "../temporary.ts";
 
-const folder = await mkdtemp(join(tmpdir(), "fourward-progress-"));
-await writeTokens(join(folder, "tokens"), 2, [new Array(200).fill(1)]);
-const file = openTokens(join(folder, "tokens"));
-afterAll(async () => {
-  file.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const file = await tokenFile(2, new Int32Array(200).fill(1));
 
 const training = { data: file, batch: 2, context: 4, rate: 1e-2, weightDecay: 0 };
 

@@ -1,13 +1,11 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openTokens, writeTokens } from "../../src/data/index.ts";
 import { evaluationWindows, tokenBatches } from "../../src/train/index.ts";
+import { tokenFile } from "../temporary.ts";
 
-const path = join(await mkdtemp(join(tmpdir(), "fourward-batches-")), "tokens");
-await writeTokens(path, 1000, [Array.from({ length: 107 }, (_, i) => i)]);
-const file = openTokens(path);
+const file = await tokenFile(
+  1000,
+  Array.from({ length: 107 }, (_, i) => i),
+);
 
 /** Windows of some steps as lists of tokens. */
 const windows = async (options: object, step: number, steps: number): Promise<number[][]> => {
