@@ -3,25 +3,15 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evaluate, key, mapTree, normal } from "../../src/array/index.ts";
-import { decoder, loadTokenizer, trainTokenizer } from "../../src/models/index.ts";
 import { Batcher, type RunningServer, startServer } from "../../src/serve/index.ts";
+import { clientOf, tinyModel } from "./tiny-model.ts";
 
-const tokenizer = await loadTokenizer(trainTokenizer(["the whale, the sea, and the whale again"], { vocabulary: 280 }));
 const CONTEXT = 4000;
-const model = decoder({
-  vocabulary: tokenizer.vocabularySize,
-  context: CONTEXT,
-  width: 16,
-  blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }]],
-});
-const params = await evaluate(mapTree(model.init(key(0)), (x, p) => normal(key(p.length), x.shape, { std: 0.4 })));
+const { model, params, tokenizer } = await tinyModel({ context: CONTEXT });
 // Nothing ends a text, so that requests run as long as they may.
 const speaking = { model, params, tokenizer: { ...tokenizer, ends: [] } };
 const start = (more: object = {}) =>
   startServer(speaking, { name: "tiny", host: "127.0.0.1", port: 0, rows: 4, queue: 100, ...more });
-const clientOf = ({ port }: RunningServer) =>
-  new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: "none", maxRetries: 0 });
 const health = async ({ port }: RunningServer) =>
   (await (await fetch(`http://127.0.0.1:${port}/health`)).json()) as {
     rows: number;

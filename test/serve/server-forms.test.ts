@@ -1,17 +1,10 @@
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compile, evaluate, key, logSoftmax, mapTree, normal, type Tensor, tensor } from "../../src/array/index.ts";
-import { decoder, loadTokenizer, trainTokenizer } from "../../src/models/index.ts";
+import { compile, logSoftmax, type Tensor, tensor } from "../../src/array/index.ts";
 import { type RunningServer, startServer } from "../../src/serve/index.ts";
+import { clientOf, tinyModel } from "./tiny-model.ts";
 
-const tokenizer = await loadTokenizer(trainTokenizer(["the whale, the sea, and the whale again"], { vocabulary: 280 }));
-const model = decoder({
-  vocabulary: tokenizer.vocabularySize,
-  context: 64,
-  width: 16,
-  blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }]],
-});
-const params = await evaluate(mapTree(model.init(key(0)), (x, p) => normal(key(p.length), x.shape, { std: 0.4 })));
+const { model, params, tokenizer } = await tinyModel({ context: 64 });
 let server: RunningServer;
 let client: OpenAI;
 beforeAll(async () => {
@@ -26,7 +19,7 @@ beforeAll(async () => {
       templateNames: { bos_token: "again" },
     },
   );
-  client = new OpenAI({ baseURL: `http://127.0.0.1:${server.port}/v1`, apiKey: "none", maxRetries: 0 });
+  client = clientOf(server);
 });
 afterAll(() => server.close());
 

@@ -1,17 +1,9 @@
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evaluate, key, mapTree, normal } from "../../src/array/index.ts";
-import { decoder, loadTokenizer, trainTokenizer } from "../../src/models/index.ts";
 import { generate, type RunningServer, startServer } from "../../src/serve/index.ts";
+import { clientOf, tinyModel } from "./tiny-model.ts";
 
-const tokenizer = await loadTokenizer(trainTokenizer(["the whale, the sea, and the whale again"], { vocabulary: 280 }));
-const model = decoder({
-  vocabulary: tokenizer.vocabularySize,
-  context: 48,
-  width: 16,
-  blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }]],
-});
-const params = await evaluate(mapTree(model.init(key(0)), (x, p) => normal(key(p.length), x.shape, { std: 0.4 })));
+const { model, params, tokenizer } = await tinyModel({ context: 48 });
 let server: RunningServer;
 let client: OpenAI;
 const start = (more: object = {}) =>
@@ -21,7 +13,7 @@ const start = (more: object = {}) =>
   );
 beforeAll(async () => {
   server = await start();
-  client = new OpenAI({ baseURL: `http://127.0.0.1:${server.port}/v1`, apiKey: "none", maxRetries: 0 });
+  client = clientOf(server);
 });
 afterAll(() => server.close());
 
@@ -199,7 +191,7 @@ describe("the server, by OpenAI's own client", { timeout: 60_000 }, () => {
 
   it("says that it is busy when too many wait", async () => {
     const small = await start({ rows: 1, queue: 1 });
-    const own = new OpenAI({ baseURL: `http://127.0.0.1:${small.port}/v1`, apiKey: "none", maxRetries: 0 });
+    const own = clientOf(small);
     const many = await Promise.allSettled(
       Array.from({ length: 12 }, () => own.completions.create({ model: "tiny", prompt: "a", max_tokens: 30 })),
     );
@@ -215,7 +207,7 @@ describe("the server, by OpenAI's own client", { timeout: 60_000 }, () => {
 
   it("finishes what has begun when it closes, and takes nothing more", async () => {
     const own = await start();
-    const user = new OpenAI({ baseURL: `http://127.0.0.1:${own.port}/v1`, apiKey: "none", maxRetries: 0 });
+    const user = clientOf(own);
     const stream = await user.completions.create({
       model: "tiny",
       prompt: "the whale",

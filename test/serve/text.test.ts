@@ -1,15 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { evaluate, key } from "../../src/array/index.ts";
-import { decoder, loadTokenizer, trainTokenizer } from "../../src/models/index.ts";
 import { type GenerateTextOptions, generateText, generateTexts, type TextPiece } from "../../src/serve/index.ts";
+import { tinyModel } from "./tiny-model.ts";
 
-const tokenizer = await loadTokenizer(trainTokenizer(["the whale, the sea, and the whale again"], { vocabulary: 280 }));
-const model = decoder({
-  vocabulary: tokenizer.vocabularySize,
-  context: 32,
-  width: 16,
-  blocks: [[{ mixer: { kind: "attention", heads: 2 } }, { ffn: { kind: "dense", hidden: 32 } }]],
-});
+const { model, tokenizer } = await tinyModel({ context: 32 });
 const params = await evaluate(model.init(key(0)));
 
 const pieces = async (prompt: string, options: Partial<GenerateTextOptions> = {}): Promise<TextPiece[]> => {

@@ -242,26 +242,27 @@ const optFields = {
   num_hidden_layers: 2,
   num_attention_heads: 3,
 };
+const optLayers = repeat(
+  2,
+  {
+    ...pair("self_attn_layer_norm", [width]),
+    ...pair("self_attn.q_proj", [width, width]),
+    ...pair("self_attn.k_proj", [width, width]),
+    ...pair("self_attn.v_proj", [width, width]),
+    ...pair("self_attn.out_proj", [width, width]),
+    ...pair("final_layer_norm", [width]),
+    ...pair("fc1", [hidden, width]),
+    ...pair("fc2", [width, hidden]),
+  },
+  "model.decoder.layers.",
+);
 
 it("computes OPT as it is defined", async () => {
   const fields = { ...optFields, do_layer_norm_before: true, word_embed_proj_dim: width };
   const shapes = {
     "model.decoder.embed_tokens.weight": [vocabulary, width],
     "model.decoder.embed_positions.weight": [18, width],
-    ...repeat(
-      2,
-      {
-        ...pair("self_attn_layer_norm", [width]),
-        ...pair("self_attn.q_proj", [width, width]),
-        ...pair("self_attn.k_proj", [width, width]),
-        ...pair("self_attn.v_proj", [width, width]),
-        ...pair("self_attn.out_proj", [width, width]),
-        ...pair("final_layer_norm", [width]),
-        ...pair("fc1", [hidden, width]),
-        ...pair("fc2", [width, hidden]),
-      },
-      "model.decoder.layers.",
-    ),
+    ...optLayers,
     ...pair("model.decoder.final_layer_norm", [width]),
   };
   const result = await both("opt", fields, shapes, (w) => optLogits({ width, heads: 3, layers: 2 }, w, tokens));
@@ -276,20 +277,7 @@ it("computes OPT-350m's form as it is defined", async () => {
     "model.decoder.embed_positions.weight": [18, width],
     "model.decoder.project_in.weight": [width, narrow],
     "model.decoder.project_out.weight": [narrow, width],
-    ...repeat(
-      2,
-      {
-        ...pair("self_attn_layer_norm", [width]),
-        ...pair("self_attn.q_proj", [width, width]),
-        ...pair("self_attn.k_proj", [width, width]),
-        ...pair("self_attn.v_proj", [width, width]),
-        ...pair("self_attn.out_proj", [width, width]),
-        ...pair("final_layer_norm", [width]),
-        ...pair("fc1", [hidden, width]),
-        ...pair("fc2", [width, hidden]),
-      },
-      "model.decoder.layers.",
-    ),
+    ...optLayers,
   };
   const shape = { width, heads: 3, layers: 2, narrow };
   close(await both("opt350", fields, shapes, (w) => optPostNormLogits(shape, w, tokens)));
