@@ -1,8 +1,7 @@
 /** `fourward generate` */
-import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import { setDefaults } from "../array/index.ts";
-import { fileError } from "../data/index.ts";
+import { readTextFile } from "../data/index.ts";
 import { type GenerateTextOptions, generateText, generateTexts, type TextModel } from "../serve/index.ts";
 import { foundModel } from "./find-model.ts";
 import { INTERRUPTED, listenForInterrupts } from "./interrupt.ts";
@@ -61,9 +60,7 @@ async function promptsOf({ prompt = [], prompts: file }: GenerateFlags): Promise
   // The end of its last line is none of the text's.
   for (const each of prompt) given.push(each === "-" ? (await textOf(process.stdin)).replace(/\r?\n$/, "") : each);
   if (file === undefined) return given.length === 0 ? [""] : given;
-  const content = await readFile(file, "utf8").catch((error: unknown) => {
-    throw fileError("read", file, error);
-  });
+  const content = await readTextFile(file);
   if (!file.endsWith(".json")) return [...given, ...content.split(/\r?\n/).filter((line) => line !== "")];
   let list: unknown;
   try {

@@ -14,6 +14,7 @@ import {
   openSync,
   process,
   readdir,
+  readFile,
   readFileSync,
   realpath,
   rename,
@@ -187,6 +188,33 @@ export async function sha256File(path: string): Promise<string> {
     throw fileError("read", path, error);
   }
   return hash.digest("hex");
+}
+
+/** The text of a file in UTF-8. Throws one sentence if it cannot be read. */
+export const readTextFile = (path: string): Promise<string> =>
+  readFile(path, "utf8").catch((error: unknown) => {
+    throw fileError("read", path, error);
+  });
+
+/**
+ * The content of a JSON file. Throws one sentence if it cannot be read or is not JSON, which asks whether it is `kind`,
+ * such as `the index of a checkpoint`.
+ */
+export async function readJsonFile(path: string, kind: string): Promise<unknown> {
+  const text = await readTextFile(path);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`read ${path}: it is not JSON; is it ${kind}?`);
+  }
+}
+
+/** `readJsonFile` of what must be an object, and neither null nor a list. */
+export async function readJsonObject(path: string, kind: string): Promise<{ readonly [field: string]: unknown }> {
+  const value = await readJsonFile(path, kind);
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as { readonly [field: string]: unknown };
+  throw new Error(`read ${path}: it is not a JSON object; is it ${kind}?`);
 }
 
 /**

@@ -10,7 +10,17 @@ export {
   spherePoints,
 } from "./coastlines.ts";
 export type { DownloadOptions } from "./download.ts";
-export { type FileData, fileError, type JsonlWriter, jsonlWriter, sha256File, writeFileAtomic } from "./files.ts";
+export {
+  type FileData,
+  fileError,
+  type JsonlWriter,
+  jsonlWriter,
+  readJsonFile,
+  readJsonObject,
+  readTextFile,
+  sha256File,
+  writeFileAtomic,
+} from "./files.ts";
 export { type IdxArray, parseIdx, readIdx } from "./idx.ts";
 export {
   available,

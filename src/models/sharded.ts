@@ -1,9 +1,9 @@
 /** Checkpoints in one safetensors file or in several with an index, as the Hugging Face layout has them. */
 
 import { z } from "zod";
-import { basename, existsSync, join, readdir, readFile, rm } from "#platform";
+import { basename, existsSync, join, readdir, rm } from "#platform";
 import { checked } from "../data/checked.ts";
-import { fileError, writeFileAtomic } from "../data/index.ts";
+import { fileError, readJsonFile, writeFileAtomic } from "../data/index.ts";
 import { openSafetensors, type Safetensors, type TensorToWrite, writeSafetensors } from "./safetensors.ts";
 import { byteLength, show } from "./safetensors-header.ts";
 
@@ -21,15 +21,7 @@ export async function openWeights(folder: string): Promise<Safetensors> {
   const index = join(folder, INDEX);
   if (existsSync(join(folder, SINGLE))) return openSafetensors(join(folder, SINGLE));
   if (!existsSync(index)) return openSafetensors(join(folder, await onlyFile(folder)));
-  const text = await readFile(index, "utf8").catch((error: unknown) => {
-    throw fileError("read", index, error);
-  });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error(`read ${index}: it is not JSON; is it the index of a checkpoint?`);
-  }
+  const value = await readJsonFile(index, "the index of a checkpoint");
   const places = new Map(Object.entries(checked(indexSchema, value, index).weight_map));
   const files = new Map<string, Safetensors>();
   const close = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { existsSync, isDeepStrictEqual, join, mkdir, readFile, rm } from "#platform";
 import { key } from "../array/index.ts";
 import { checked } from "../data/checked.ts";
-import { DEFAULT_CORPUS, fileError, loadCorpus, type TokenFile, writeFileAtomic } from "../data/index.ts";
+import { DEFAULT_CORPUS, fileError, loadCorpus, readTextFile, type TokenFile, writeFileAtomic } from "../data/index.ts";
 import {
   type CorpusTokens,
   corpusTokens,
@@ -91,9 +91,7 @@ export interface RecipeResult {
 
 /** Reads a recipe from a JSON file. Throws one sentence if it is missing or wrong. */
 export async function readRecipe(path: string): Promise<Recipe> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
-  });
+  const text = await readTextFile(path);
   let value: unknown;
   try {
     value = JSON.parse(text);

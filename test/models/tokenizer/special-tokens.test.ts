@@ -97,7 +97,11 @@ it("finds a template among several, and in a file of its own", async () => {
 
 it("says which file is damaged", async () => {
   await write({ "generation_config.json": "{" });
-  await expect(load()).rejects.toThrow(/read .*generation_config.json: it is not a JSON object/);
+  await expect(load()).rejects.toThrow(/read .*generation_config.json: it is not JSON; is it a file of a model\?/);
+  await write({ "generation_config.json": "[]" });
+  await expect(load()).rejects.toThrow(
+    /read .*generation_config.json: it is not a JSON object; is it a file of a model\?/,
+  );
 });
 
 it("knows where the embedded model's texts end", async () => {
