@@ -129,6 +129,17 @@ const deviceOption = (): Option =>
     .choices(devices)
     .default("cpu");
 
+const halfOption = (): Option => new Option("--half", "keep 16-bit weights as they are: half the memory, slower");
+
+const textOption = (): Option =>
+  new Option("--text <name>", "a corpus by name, or a text file or folder (default: the books and speeches)");
+
+const partOption = (part: string): Option =>
+  new Option("--part <part>", "which part of the corpus").choices(["train", "validation", "test", "all"]).default(part);
+
+const threadsOption = (): Option =>
+  new Option("--threads <n>", "threads for one operation (default: all cores)").argParser(count);
+
 /** What helps of verbs say beyond their options; loaded only when it is asked for. */
 interface HelpTexts {
   readonly convert: string;
@@ -185,7 +196,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .addOption(new Option("--seed <n>", "run with this one seed").argParser(seed).conflicts("seeds"))
     .option("--seeds <list>", "run with these seeds, e.g. 0,1,2 (default: as many as the study says)", seedList)
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--out <folder>", "where reports go", "reports")
     .option("--fresh", "do not continue an interrupted run")
     .option("--profile", "measure where the time of graphs goes: tables and a flame view beside the report")
@@ -221,7 +232,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--rate <x>", "highest learning rate (default: 0.002)", number)
     .addOption(new Option("--seed <n>", "seed of weights, batches and dropout (default: 0)").argParser(seed))
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--fresh", "begin anew even if the folder holds a run")
     .option("--profile", "measure where the time of graphs goes: tables and a flame view in the model's folder")
     .option("--quiet", "no progress")
@@ -231,12 +242,8 @@ function programFor(papers: Library, helps: HelpTexts): Command {
   program
     .command("eval <models...>")
     .description("measure a model on text, or several side by side: perplexity, operations, bytes, time")
-    .option("--text <name>", "a corpus by name, or a text file or folder (default: the books and speeches)")
-    .addOption(
-      new Option("--part <part>", "which part of the corpus")
-        .choices(["train", "validation", "test", "all"])
-        .default("validation"),
-    )
+    .addOption(textOption())
+    .addOption(partOption("validation"))
     .option("--context <n>", "positions that the model sees (default: all it has)", count)
     .option(
       "--stride <n>",
@@ -244,10 +251,10 @@ function programFor(papers: Library, helps: HelpTexts): Command {
       count,
     )
     .option("--windows <n>", "score so many windows, spread evenly over the text (default: all)", count)
-    .option("--half", "keep 16-bit weights as they are: half the memory, slower")
+    .addOption(halfOption())
     .addOption(weightsOption())
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--quiet", "no progress")
     .option("--json", "print JSON")
     .action(async (models: string[], options: EvalFlags) =>
@@ -259,17 +266,13 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .description("look into a model on text and write a report with pictures: its neurons, what they say, its geometry")
     .option("--probes <list>", "which, e.g. neurons,vocabulary (default: all that apply to the model)", nameList)
     .option("--layers <list>", "numbers of the layers to look at, e.g. 0,2 (default: all)", layerList)
-    .option("--text <name>", "a corpus by name, or a text file or folder (default: the books and speeches)")
-    .addOption(
-      new Option("--part <part>", "which part of the corpus")
-        .choices(["train", "validation", "test", "all"])
-        .default("all"),
-    )
+    .addOption(textOption())
+    .addOption(partOption("all"))
     .option("--tokens <n>", "tokens at most, spread evenly over the text", count, 65_536)
     .option("--set <probe.name=value...>", "options of a probe, e.g. neurons.threshold=0.1")
     .option("--out <folder>", "folder of the report (default: reports/probe-<model>)")
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--quiet", "no progress")
     .option("--json", "print what was found as JSON, and nothing else on standard output")
     .action(async (model: string, options: ProbeFlags) => (await import("./probe.ts")).probe(model, options));
@@ -287,7 +290,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .addHelpText("after", () => helps.convert)
     .option("--windows <n>", "windows of validation text that score both models", count, 64)
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--quiet", "no progress")
     .option("--json", "print the record as JSON")
     .action(async (model: string, options: ConvertFlags) => (await import("./convert.ts")).convert(model, options));
@@ -309,7 +312,7 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--out <file>", "file to write, .safetensors (with the matrix for queries) or .npy")
     .addOption(new Option("--seed <n>", "seed of samples and of random reductions").argParser(seed).default(0))
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--quiet", "no progress")
     .option("--json", "print JSON, and nothing else on standard output")
     .action(async (vectors: string, options: ReduceFlags) => (await import("./reduce.ts")).reduce(vectors, options));
@@ -337,10 +340,10 @@ function programFor(papers: Library, helps: HelpTexts): Command {
     .option("--max-body <bytes>", "size of a request at most", count, 2 ** 20)
     .option("--grace <seconds>", "how long requests that have begun may take after Ctrl-C", number, 30)
     .option("--api-key <key>", "what clients must show as their API key (default: $FOURWARD_API_KEY, or nothing)")
-    .option("--half", "keep 16-bit weights as they are: half the memory, slower")
+    .addOption(halfOption())
     .addOption(weightsOption())
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .action(async (model: string, options: ServeFlags) => (await import("./serve.ts")).serveModel(model, options));
 
   program
@@ -361,10 +364,10 @@ function programFor(papers: Library, helps: HelpTexts): Command {
       new Option("--seed <n>", "seed of the choices; each further prompt takes the next").argParser(seed).default(0),
     )
     .option("--rows <n>", "texts that are computed together, where there are several", count, 8)
-    .option("--half", "keep 16-bit weights as they are: half the memory, slower")
+    .addOption(halfOption())
     .addOption(weightsOption())
     .addOption(deviceOption())
-    .option("--threads <n>", "threads for one operation (default: all cores)", count)
+    .addOption(threadsOption())
     .option("--quiet", "no progress")
     .option("--json", "print JSON")
     .action(async (model: string, options: GenerateFlags) =>
