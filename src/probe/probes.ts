@@ -3,7 +3,7 @@ import { z } from "zod";
 import { checked } from "../data/checked.ts";
 import type { TokenFile } from "../data/index.ts";
 import type { Decoder, DecoderParams, TensorToWrite, Tokenizer } from "../models/index.ts";
-import type { Figure, ReportSection, Table } from "../report/index.ts";
+import type { Figure, ReportSection, StudyProgress, Table } from "../report/index.ts";
 import { probeGeometry } from "./geometry-probe.ts";
 import { probeNeurons } from "./neurons-probe.ts";
 import { probeSpectra, spectrumPoints } from "./spectra-probe.ts";
@@ -21,12 +21,7 @@ export interface ProbeContext {
   /** Numbers of the blocks that are looked at; all if left out. */
   readonly layers?: readonly number[];
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: {
-    readonly done: number;
-    readonly total: number;
-    readonly stage: string;
-    readonly unit: string;
-  }) => void;
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** What a probe found. */

@@ -145,30 +145,18 @@ function stepsOf(model: Decoder, sampling: SampleOptions): Steps {
   const chosen = (params: DecoderParams, vectors: Tensor, source: Key, step: Tensor): Tensor =>
     sample(model.logits(params, vectors), fold(source, step), sampling);
   const steps: Steps = {
-    first: compile((params: DecoderParams, tokens: Tensor, lengths: Tensor, source: Key, step: Tensor) => {
+    first: compile((params, tokens, lengths, source, step) => {
       const [vectors, fresh] = readPiece(model, params, tokens, lengths);
       return [chosen(params, vectors, source, step), fresh] as const;
     }),
-    piece: compile(
-      (
-        params: DecoderParams,
-        tokens: Tensor,
-        lengths: Tensor,
-        cache: StackCache,
-        seen: Tensor,
-        source: Key,
-        step: Tensor,
-      ) => {
-        const [vectors, fresh] = readPiece(model, params, tokens, lengths, { cache, seen });
-        return [chosen(params, vectors, source, step), fresh] as const;
-      },
-    ),
-    next: compile(
-      (params: DecoderParams, tokens: Tensor, cache: StackCache, seen: Tensor, source: Key, step: Tensor) => {
-        const [vectors, fresh] = readToken(model, params, tokens, cache, seen);
-        return [chosen(params, vectors, source, step), fresh] as const;
-      },
-    ),
+    piece: compile((params, tokens, lengths, cache, seen, source, step) => {
+      const [vectors, fresh] = readPiece(model, params, tokens, lengths, { cache, seen });
+      return [chosen(params, vectors, source, step), fresh] as const;
+    }),
+    next: compile((params, tokens, cache, seen, source, step) => {
+      const [vectors, fresh] = readToken(model, params, tokens, cache, seen);
+      return [chosen(params, vectors, source, step), fresh] as const;
+    }),
   };
   bySampling.set(name, steps);
   return steps;

@@ -3,7 +3,7 @@ import { argMax, bytesRead, compile, evaluate, key, type Tensor, tensor, zeros }
 import type { TokenFile } from "../data/index.ts";
 import type { Decoder, DecoderParams, StackCache } from "../models/index.ts";
 import { parameterCount } from "../nn/index.ts";
-import { median, timeInTurn } from "../report/index.ts";
+import { median, type StudyProgress, timeInTurn } from "../report/index.ts";
 import {
   type LanguageScore,
   languageModelFlops,
@@ -25,12 +25,7 @@ export interface MeasuredModel {
 export interface MeasureOptions extends Omit<ScoreLanguageOptions, "batch" | "onProgress"> {
   /** Rounds of timing, each a figure; 5 by default. */
   readonly rounds?: number;
-  readonly onProgress?: (progress: {
-    readonly stage: string;
-    readonly done: number;
-    readonly total: number;
-    readonly unit: string;
-  }) => void;
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** What reading a token after others costs, at batch 1. */

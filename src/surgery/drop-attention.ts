@@ -2,6 +2,7 @@
 import { mapTree, type Tree, tensor } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { decoder, type Sublayer } from "../models/index.ts";
+import type { StudyProgress } from "../report/index.ts";
 import { scoreLanguageModel } from "../train/index.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
 import { leaveOut, namesOf, type OwnedSublayer, type Place, placeText, takeApart } from "./sublayers.ts";
@@ -18,12 +19,7 @@ export interface DropAttentionOptions {
   /** Tokens of a window; all that the model sees by default. */
   readonly context?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: {
-    readonly done: number;
-    readonly total: number;
-    readonly stage: string;
-    readonly unit: string;
-  }) => void;
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** One that was left out, with the loss in nats per token after it. */

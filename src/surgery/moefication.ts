@@ -24,6 +24,7 @@ import {
   type UnitRouterParams,
   unitSums,
 } from "../nn/index.ts";
+import type { StudyProgress } from "../report/index.ts";
 import { type RecordedInputs, recordFfnInputs } from "./calibrate.ts";
 import type { ConfiguredDecoder } from "./deepen.ts";
 import { type BlockParams, cutIntoExperts, unitKeys } from "./experts.ts";
@@ -57,7 +58,7 @@ export interface MoefyOptions {
   readonly measure?: ExpertMeasure;
   readonly seed?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly stage: string }) => void;
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** What came of one layer. */

@@ -3,6 +3,7 @@ import { Matrix, QrDecomposition } from "ml-matrix";
 import { evaluate, key, normal } from "../array/index.ts";
 import type { TokenFile } from "../data/index.ts";
 import { type Covariance, participationRatio, principalComponents } from "../probe/index.ts";
+import type { StudyProgress } from "../report/index.ts";
 import { foldNorms } from "./fold-norms.ts";
 import type { ConfiguredDecoder } from "./replace.ts";
 import { type Basis, rotateStream } from "./rotate.ts";
@@ -29,7 +30,7 @@ export interface SliceOptions {
   /** Seed of the random basis; 0 by default. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly stage: string }) => void;
+  readonly onProgress?: (progress: StudyProgress) => void;
 }
 
 /** What was found at one place that reads the stream. */

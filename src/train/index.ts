@@ -79,7 +79,17 @@ export {
   type TrainRecipeOptions,
   trainRecipe,
 } from "./recipe.ts";
-export { constant, cosine, geometric, linearSchedule, phases, type Schedule, stepwise, warmup } from "./schedules.ts";
+export {
+  constant,
+  cosine,
+  type DecayOptions,
+  geometric,
+  linearSchedule,
+  phases,
+  type Schedule,
+  stepwise,
+  warmup,
+} from "./schedules.ts";
 export { searchRates } from "./search.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";
 export { type FitStatefulOptions, type FitStatefulResult, fitStateful } from "./stateful.ts";

@@ -30,16 +30,16 @@ export const constant =
   (step) =>
     add(mul(float(step), 0), rate);
 
-/** A straight line from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays. */
-export function linearSchedule({
-  from,
-  to = 0,
-  steps,
-}: {
+/** The way of a rate over the first `steps` steps. */
+export interface DecayOptions {
   readonly from: number;
+  /** 0 by default. */
   readonly to?: number;
   readonly steps: number;
-}): Schedule {
+}
+
+/** A straight line from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays. */
+export function linearSchedule({ from, to = 0, steps }: DecayOptions): Schedule {
   checkSteps("linearSchedule", steps);
   return (step) => add(mul(progress(step, steps), to - from), from);
 }
@@ -48,15 +48,7 @@ export function linearSchedule({
  * Half a wave of a cosine from `from` at step 0 to `to` (0 by default) at step `steps`, where it stays:
  * `to + (from - to)·(1 + cos(π·step/steps))/2`. Source: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
  */
-export function cosine({
-  from,
-  to = 0,
-  steps,
-}: {
-  readonly from: number;
-  readonly to?: number;
-  readonly steps: number;
-}): Schedule {
+export function cosine({ from, to = 0, steps }: DecayOptions): Schedule {
   checkSteps("cosine", steps);
   return (step) => add(mul(add(cos(mul(progress(step, steps), Math.PI)), 1), (from - to) / 2), to);
 }
@@ -90,15 +82,7 @@ export function warmup(steps: number, after: Schedule): Schedule {
 /**
  * A constant factor from step to step, from `from` at step 0 to `to` at step `steps`, where it stays. Both are above 0.
  */
-export function geometric({
-  from,
-  to,
-  steps,
-}: {
-  readonly from: number;
-  readonly to: number;
-  readonly steps: number;
-}): Schedule {
+export function geometric({ from, to, steps }: Required<DecayOptions>): Schedule {
   checkSteps("geometric", steps);
   if (!(from > 0 && to > 0)) throw new RangeError(`geometric: expected from and to above 0, got ${from} and ${to}`);
   return (step) => mul(exp(mul(progress(step, steps), Math.log(to / from))), from);
