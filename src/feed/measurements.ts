@@ -19,6 +19,9 @@ const report = z.object({
   claims: z.array(claimResult),
 });
 
+/** What `fourward probe` leaves in the same folder: of a model, not of a paper. */
+const probed = z.object({ model: z.string(), probes: z.record(z.string(), z.unknown()) });
+
 /** What became of the reports in a folder. */
 export interface TakenReports {
   readonly taken: number;
@@ -28,7 +31,8 @@ export interface TakenReports {
 
 /**
  * Takes the reports in a folder as `fourward run` leaves them (`<folder>/<slug>-<scale>/report.json`). A report that has
- * been taken stays when its file is written over by a later run. A folder that is not there has none.
+ * been taken stays when its file is written over by a later run. Reports of probes are passed over; a folder that is not
+ * there has none.
  */
 export async function takeReports(db: Kysely<FeedSchema>, folder: string): Promise<TakenReports> {
   const names = await readdir(folder).catch((error: unknown) => {
@@ -41,14 +45,16 @@ export async function takeReports(db: Kysely<FeedSchema>, folder: string): Promi
     const path = join(folder, name, "report.json");
     const text = await readFile(path, "utf8").catch(() => null);
     if (text === null) continue;
-    const parsed = report.safeParse(jsonOf(text));
+    const content = jsonOf(text);
+    if (probed.safeParse(content).success) continue;
+    const parsed = report.safeParse(content);
     if (!parsed.success) {
       broken.push(`${path}: ${parsed.error.issues[0]?.path.join(".") || "the file"} is not as in a report`);
       continue;
     }
     const { paper, scale, started, seconds, evidence, command, claims } = parsed.data;
     const row = await db.selectFrom("papers").select("id").where("slug", "=", paper.slug).executeTakeFirst();
-    // A probe's report, or one of a paper that is no longer there.
+    // Of a paper that is no longer there.
     if (!row) continue;
     const { numInsertedOrUpdatedRows } = await db
       .insertInto("measurements")

@@ -122,12 +122,13 @@ onDatabases("the catalogue in the database", (feed) => {
       write("alpha-smoke", report("smoke", "2026-11-01T00:00:00.000Z", 1));
       write("alpha-small", report("small", "2026-11-01T00:00:00.000Z", 3));
       write("torn-small", report("small", "2026-11-01T00:00:00.000Z", 3).slice(0, 50));
-      write("probe-model", '{"probes":[]}');
+      write("other-small", '{"scale":"small"}');
+      write("probe-model", '{"model":"a model","probes":{"neurons":{}}}');
       mkdirSync(join(folder, "empty"));
       const first = await takeReports(db, folder);
       expect(first.taken).toBe(2);
       expect(first.broken).toEqual([
-        expect.stringMatching(/probe-model.report\.json: paper is not as in a report$/),
+        expect.stringMatching(/other-small.report\.json: paper is not as in a report$/),
         expect.stringMatching(/torn-small.report\.json: the file is not as in a report$/),
       ]);
       write("alpha-small", report("small", "2026-11-02T00:00:00.000Z", null));
