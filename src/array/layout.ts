@@ -146,18 +146,20 @@ const slicePrimitive = primitive<[x: Tensor], SliceParams>("slice", {
   }),
   gradient: (dy, { inputs: [x], params }) => [unslice(dy, { ...params, shape: x.shape })],
   onnx: (graph, [x], { starts, stops, steps }, node) => {
-    const axes = starts.flatMap((start, i) =>
-      start === 0 && steps[i] === 1 && stops[i] === node.inputs[0]?.shape[i] ? [] : [i],
+    const { shape } = node.inputs[0] as Tensor;
+    const cut = (from: string, axes: readonly number[], ends: Omit<SliceParams, "steps">, by: readonly number[]) => {
+      const pick = (values: readonly number[]) => graph.int64s(axes.map((i) => values[i] as number));
+      return graph.node("Slice", [from, pick(ends.starts), pick(ends.stops), graph.int64s(axes), pick(by)]);
+    };
+    // WebGPU's operator takes negative steps from the last element on, so what stands behind the first is cut off before.
+    const late = starts.flatMap((start, i) =>
+      (steps[i] as number) < 0 && start < (shape[i] as number) - 1 ? [i] : [],
     );
-    const pick = (values: readonly number[]) => graph.int64s(axes.map((i) => values[i] as number));
+    const [none, one] = [shape.map(() => 0), shape.map(() => 1)];
+    const firsts = late.length === 0 ? x : cut(x, late, { starts: none, stops: starts.map((start) => start + 1) }, one);
+    const axes = starts.flatMap((start, i) => (start === 0 && steps[i] === 1 && stops[i] === shape[i] ? [] : [i]));
     // A stop before element 0, met with negative steps, is written as the smallest integer: -1 would mean the last one.
-    return graph.node("Slice", [
-      x,
-      pick(starts),
-      pick(stops.map((n) => (n < 0 ? -(2 ** 31) : n))),
-      graph.int64s(axes),
-      pick(steps),
-    ]);
+    return cut(firsts, axes, { starts, stops: stops.map((n) => (n < 0 ? -(2 ** 31) : n)) }, steps);
   },
   reads: (_, y) => [sizeOf(y.shape)],
 });

@@ -262,7 +262,8 @@ const table: Readonly<Record<string, Row>> = {
   slice: plain((x, seed) => {
     const each = <T>(pick: (n: number, i: number) => T) => x.shape.map(pick);
     return f.slice(x, {
-      starts: each((_, i) => ((seed + i) % 3 === 0 ? -1 : (seed + i) % 2)),
+      // Backwards from the last element or the one before it.
+      starts: each((_, i) => ((seed + i) % 3 === 0 ? -1 - ((seed >> 2) % 2) : (seed + i) % 2)),
       stops: each((n, i) => ((seed + i) % 3 === 0 ? Number.NEGATIVE_INFINITY : (seed + i) % 4 === 1 ? -1 : n)),
       steps: each((_, i) => ((seed + i) % 3 === 0 ? -1 - ((seed >> 1) % 2) : 1 + ((seed + i) % 2))),
     });
