@@ -1,7 +1,8 @@
 /**
  * The sums behind Fourier transforms, as matrix products: one dense matrix for short lengths, stages of them (Cooley and
- * Tukey's factorization) for long ones, Bluestein's convolution where a large prime factor remains. The runtime's own
- * operator is 3 to 10 times slower. Gradients follow from the products.
+ * Tukey's factorization) for long ones, Bluestein's convolution where a large prime factor remains. Matrices are real, with
+ * the parts of complex values side by side. The runtime's own operator is 3 to 10 times slower. Gradients follow from the
+ * products.
  */
 import { type Complex, complexMul, unstack } from "./complex.ts";
 import { allocate, type DType, setElement } from "./dtype.ts";
@@ -17,12 +18,16 @@ export interface Parts {
   readonly im: Tensor | null;
 }
 
-/** `Z_f = scale·Σ_t z_t e^(sign·2πi·f·t/n)` for `f < take`. There may be fewer than `n` values `z_t`: the rest are zeros. */
-export interface FourierSum {
+/** Roots of unity: `scale·e^(sign·2πi·f·t/n)`. */
+export interface Wave {
   readonly n: number;
   readonly sign: 1 | -1;
-  readonly take: number;
   readonly scale: number;
+}
+
+/** `Z_f = scale·Σ_t z_t e^(sign·2πi·f·t/n)` for `f < take`. There may be fewer than `n` values `z_t`: the rest are zeros. */
+export interface FourierSum extends Wave {
+  readonly take: number;
   /** Only the real part of the result is wanted. */
   readonly realOnly?: boolean;
   /** Extents of the stages, whose product is `n`; the cheapest by `planOf` unless they are given. */
@@ -55,19 +60,14 @@ export function shared<T extends { readonly [K in keyof T]: Tensor }>(key: strin
 }
 
 /** The angle of the root of unity at a frequency and a time, which is reduced in whole numbers: so it is exact for any length. */
-const angleOf = ({ n, sign }: Pick<FourierSum, "n" | "sign">, frequency: number, time: number): number =>
+const angleOf = ({ n, sign }: Wave, frequency: number, time: number): number =>
   (sign * 2 * Math.PI * ((frequency * time) % n)) / n;
 
 /** `scale·e^(sign·2πi·row·column/n)`. */
-export function roots(
-  sum: Pick<FourierSum, "n" | "sign" | "scale">,
-  rows: number,
-  columns: number,
-  dtype: DType,
-): Complex {
-  const { n, sign, scale } = sum;
+export function roots(wave: Wave, rows: number, columns: number, dtype: DType): Complex {
+  const { n, sign, scale } = wave;
   return shared(`roots ${n} ${sign} ${scale} ${rows} ${columns} ${dtype}`, () => {
-    const angle = (i: number) => angleOf(sum, Math.floor(i / columns), i % columns);
+    const angle = (i: number) => angleOf(wave, Math.floor(i / columns), i % columns);
     return {
       re: table([rows, columns], dtype, (i) => scale * Math.cos(angle(i))),
       im: table([rows, columns], dtype, (i) => scale * Math.sin(angle(i))),
@@ -95,19 +95,14 @@ function at({ places, parts }: Side, i: number): readonly [part: 0 | 1, place: n
  * The matrix of a sum, for products of real numbers: what the parts of values at times (columns) contribute to the parts of
  * results at frequencies (rows). So both parts come from one product, and nothing is summed after it.
  */
-export function realRoots(
-  sum: Pick<FourierSum, "n" | "sign" | "scale">,
-  frequencies: Side,
-  times: Side,
-  dtype: DType,
-): Tensor {
-  const { n, sign, scale } = sum;
+export function realRoots(wave: Wave, frequencies: Side, times: Side, dtype: DType): Tensor {
+  const { n, sign, scale } = wave;
   const sides = [frequencies, times].map(({ places, parts }) => `${places} ${parts}`);
   return shared(`real ${n} ${sign} ${scale} ${sides} ${dtype}`, () => {
     const shape = [extentOf(frequencies), extentOf(times)] as const;
     const value = (i: number): number => {
       const [[to, frequency], [from, time]] = [at(frequencies, Math.floor(i / shape[1])), at(times, i % shape[1])];
-      const angle = angleOf(sum, frequency, time);
+      const angle = angleOf(wave, frequency, time);
       return scale * (to === from ? Math.cos(angle) : (to - from) * Math.sin(angle));
     };
     return { matrix: table(shape, dtype, value) };
@@ -119,7 +114,7 @@ export function realRoots(
 const map = ({ re, im }: Parts, fn: (x: Tensor) => Tensor): Parts => ({ re: fn(re), im: im && fn(im) });
 
 /** A product, element by element. */
-function times(a: Complex, b: Parts, realOnly = false): Parts {
+function product(a: Complex, b: Parts, realOnly = false): Parts {
   if (!b.im) return { re: mul(a.re, b.re), im: realOnly ? null : mul(a.im, b.re) };
   return {
     re: sub(mul(a.re, b.re), mul(a.im, b.im)),
@@ -198,11 +193,15 @@ export function fourierSum(z: Parts, axis: number, sum: FourierSum): Parts {
 
 function alongLast(z: Parts, sum: FourierSum): Parts {
   const first = firstStage(z, -1, sum);
-  // The transposed matrix is that of the other direction with its sides exchanged.
-  const back: FourierSum = { ...sum, sign: sum.sign === 1 ? -1 : 1 };
-  if (first === sum.n) return dense(z, sum, -1, (f, t, x) => matmul(x, realRoots(back, t, f, x.dtype)));
+  if (first === sum.n) return rightDense(z, sum);
   return first === 0 ? bluestein(z, sum) : stages(z, sum, first);
 }
+
+/** The sum along the last axis; the transposed matrix is that of the other direction with its sides exchanged. */
+const rightDense = (z: Parts, sum: FourierSum): Parts => {
+  const other: Wave = { ...sum, sign: sum.sign === 1 ? -1 : 1 };
+  return dense(z, sum, -1, (f, t, x) => matmul(x, realRoots(other, t, f, x.dtype)));
+};
 
 /** The sum along the axis before the last. */
 const leftDense = (z: Parts, sum: FourierSum): Parts =>
@@ -216,17 +215,17 @@ function dense(
   z: Parts,
   sum: FourierSum,
   axis: number,
-  product: (frequencies: Side, times: Side, x: Tensor) => Tensor,
+  multiplied: (frequencies: Side, times: Side, x: Tensor) => Tensor,
 ): Parts {
   const { x, times } = stackedAlong(z, axis);
   const { re, im } = z;
   const places = re.shape.at(axis) as number;
   return partsOf(sum.realOnly, (parts) => {
     const frequencies: Side = { places: sum.take, parts };
-    if (!im || 2 * places <= LONG) return product(frequencies, times, x);
+    if (!im || 2 * places <= LONG) return multiplied(frequencies, times, x);
     return add(
-      product(frequencies, { places, parts: "real" }, re),
-      product(frequencies, { places, parts: "imaginary" }, im),
+      multiplied(frequencies, { places, parts: "real" }, re),
+      multiplied(frequencies, { places, parts: "imaginary" }, im),
     );
   });
 }
@@ -239,9 +238,9 @@ function stackedAlong({ re, im }: Parts, axis: number): { readonly x: Tensor; re
 }
 
 /** The parts of a result, each from a product of its own. */
-const partsOf = (realOnly: boolean | undefined, product: (part: "real" | "imaginary") => Tensor): Parts => ({
-  re: product("real"),
-  im: realOnly ? null : product("imaginary"),
+const partsOf = (realOnly: boolean | undefined, make: (part: "real" | "imaginary") => Tensor): Parts => ({
+  re: make("real"),
+  im: realOnly ? null : make("imaginary"),
 });
 
 /**
@@ -324,9 +323,9 @@ function bluestein(z: Parts, { n, sign, take, scale, realOnly = false }: Fourier
       im: table([m], dtype, (f) => im[f] as number),
     };
   });
-  const forward = alongLast(times(chirp(given, 1), z), { n: m, sign: -1, take: m, scale: 1 });
-  const back = alongLast(times(spectrum, forward), { n: m, sign: 1, take, scale: 1 / m });
-  return times(chirp(take, scale), back, realOnly);
+  const forward = alongLast(product(chirp(given, 1), z), { n: m, sign: -1, take: m, scale: 1 });
+  const back = alongLast(product(spectrum, forward), { n: m, sign: 1, take, scale: 1 / m });
+  return product(chirp(take, scale), back, realOnly);
 }
 
 /** Forward transform of a power of two on the host, in float64. */
