@@ -1,5 +1,6 @@
 /** Simplification of graphs: dead code, common subexpressions, constant folding, algebra. Values are not changed. */
 
+import { packCarries } from "./carries.ts";
 import { cast } from "./compare.ts";
 import { bytesOf, elementsText, isFloat } from "./dtype.ts";
 import { add, mul, neg, reciprocal } from "./elementwise.ts";
@@ -235,7 +236,9 @@ export function simplify(graph: Graph, values: readonly (number | null)[] = []):
       table.set(nodeKey(node), node.outputs);
       return node.outputs;
     };
-    for (const node of nodesOf(graph.outputs)) {
+    const nodes = nodesOf(graph.outputs);
+    const used = new Set([...graph.outputs, ...nodes.flatMap((node) => node.inputs)]);
+    for (const node of nodes) {
       if (node.rules.name === "input") continue;
       if (node.rules.name === "constant") {
         substitution.set(node.outputs[0] as Tensor, share(node.outputs[0] as Tensor));
@@ -248,7 +251,9 @@ export function simplify(graph: Graph, values: readonly (number | null)[] = []):
       }
       const bodies = node.bodies.map((body) => simplify(body, capturedValues(node, operands)));
       atSite(node.site, () => {
-        const outputs = applyPrimitive(node.rules, dropBroadcast(operands, node), node.params, bodies);
+        const outputs =
+          packedScan(node, operands, bodies, used) ??
+          applyPrimitive(node.rules, dropBroadcast(operands, node), node.params, bodies);
         node.outputs.forEach((y, i) => {
           const made = outputs[i] as Tensor;
           substitution.set(y, outputs.length === 1 ? settle(made) : share(made));
@@ -257,6 +262,33 @@ export function simplify(graph: Graph, values: readonly (number | null)[] = []):
     }
     return { inputs, outputs: graph.outputs.map((x) => substitution.get(x)) };
   });
+}
+
+/** The outputs of a loop over sequences some of whose carries go through its steps as one vector, or null. */
+function packedScan(
+  node: Node<never>,
+  operands: readonly Tensor[],
+  bodies: readonly Graph[],
+  used: ReadonlySet<Tensor>,
+): Tensor[] | null {
+  if (node.rules.name !== "scan") return null;
+  const body = bodies[0] as Graph;
+  const carries = param<number>(node, "carries");
+  const history = node.outputs.slice(body.outputs.length);
+  const loop = packCarries(operands.slice(0, carries), body, (i) => !used.has(history[i] as Tensor));
+  if (!loop) return null;
+  const outputs = applyPrimitive(
+    node.rules,
+    [...loop.inits, ...operands.slice(carries)],
+    { ...(node.params as object), carries: loop.inits.length } as never,
+    [loop.body],
+  );
+  const count = loop.inits.length;
+  const [last, stacked] = [outputs.slice(0, count), outputs.slice(count, -count)];
+  // Nobody reads the values of a packed carry before each step: anything can stand for them.
+  const before = operands.slice(0, carries);
+  for (const [k, i] of loop.kept.entries()) before[i] = outputs[count + stacked.length + k] as Tensor;
+  return [...loop.unpack(last), ...stacked, ...before];
 }
 
 /**

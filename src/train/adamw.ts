@@ -3,19 +3,18 @@ import {
   add,
   cast,
   div,
-  expm1,
   flatten,
   mapTree,
   mul,
-  neg,
   sqrt,
   square,
   sub,
   type Tensor,
   type Tree,
+  tanh,
   zerosLike,
 } from "../array/index.ts";
-import { checkOptions, type Optimizer, type Rate, rateAt } from "./optimizer.ts";
+import { checkOptions, type Optimizer, type Rate, rateAt, updateEach } from "./optimizer.ts";
 
 export interface AdamWOptions {
   readonly learningRate: Rate;
@@ -63,28 +62,31 @@ export function adamW(options: AdamWOptions): Optimizer<AdamWState> {
       const kept = weightDecay === 0 ? null : sub(1, mul(rate, weightDecay));
       const { leaves, paths, rebuild } = flatten(params);
       const [gs, firsts, seconds] = [flatten(gradients), flatten(state.first), flatten(state.second)];
-      const updated = leaves.map((w, i) => {
+      const decays = (i: number): boolean => decay(paths[i] as string, leaves[i] as Tensor);
+      const columns = [leaves, gs.leaves, firsts.leaves, seconds.leaves] as const;
+      const [weights, means, squares] = updateEach(columns, decays, ([w, g, m, v], i) => {
         const like = (x: Tensor): Tensor => cast(x, w.dtype);
-        const [g, m, v] = [gs.leaves[i] as Tensor, firsts.leaves[i] as Tensor, seconds.leaves[i] as Tensor];
         const first = add(mul(m, beta1), g);
         const second = add(mul(v, beta2), square(g));
         const change = div(mul(first, like(factor)), add(sqrt(second), like(shift)));
-        const shrunk = kept && decay(paths[i] as string, w) ? mul(w, like(kept)) : w;
-        return { first, second, weight: sub(shrunk, change) };
+        const shrunk = kept && decays(i) ? mul(w, like(kept)) : w;
+        return [sub(shrunk, change), first, second] as const;
       });
       return {
-        params: rebuild(updated.map(({ weight }) => weight)),
-        state: {
-          first: firsts.rebuild(updated.map(({ first }) => first)),
-          second: seconds.rebuild(updated.map(({ second }) => second)),
-        },
+        params: rebuild(weights),
+        state: { first: firsts.rebuild(means), second: seconds.rebuild(squares) },
       };
     },
   };
 }
 
-/** `1 + β + … + β^step = (1 - β^(step + 1))/(1 - β)`, without the cancellation that `1 - β^t` has for small t. */
+/**
+ * `1 + β + … + β^step = (1 - β^(step + 1))/(1 - β)`. Written as `1 - e^-2a = 2·tanh(a)/(1 + tanh(a))`, it has neither the
+ * cancellation of `1 - β^t` for small t nor the many operators of `expm1`.
+ */
 function geometricSum(beta: number, step: Tensor): Tensor {
   const count = add(cast(step, "float32"), 1);
-  return beta === 0 ? add(mul(count, 0), 1) : mul(neg(expm1(mul(count, Math.log(beta)))), 1 / (1 - beta));
+  if (beta === 0) return add(mul(count, 0), 1);
+  const half = tanh(mul(count, -Math.log(beta) / 2));
+  return mul(div(half, add(half, 1)), 2 / (1 - beta));
 }

@@ -1,5 +1,5 @@
 /** What an optimizer is, and parts that all of them share. */
-import { cast, type Tensor, type Tree } from "../array/index.ts";
+import { cast, concat, reshape, split, type Tensor, type Tree } from "../array/index.ts";
 import type { Schedule } from "./schedules.ts";
 
 /**
@@ -36,4 +36,41 @@ export function checkOptions(
       throw new RangeError(`${optimizer}: ${name} must be a number of at least 0${bound}, got ${value}`);
     }
   }
+}
+
+/** The runtime copies so many elements in about the time that it takes to begin an operator, so an update is worth joining. */
+const SMALL = 4096;
+
+/**
+ * An elementwise update of many parameters. `columns` are lists of one tensor for each parameter (its value, its gradient, its
+ * state), `update` computes new ones from those of one parameter, the i-th. Parameters of up to 4,096 elements that have
+ * one type and one `kind` are updated as one vector: the numbers are the same, with far fewer operators.
+ */
+export function updateEach<C extends readonly (readonly Tensor[])[], R extends readonly Tensor[]>(
+  columns: C,
+  kind: (i: number) => unknown,
+  update: (parts: { readonly [K in keyof C]: Tensor }, i: number) => R,
+): { readonly [K in keyof R]: readonly Tensor[] } {
+  const first = columns[0] as readonly Tensor[];
+  const groups = new Map<unknown, number[]>();
+  first.forEach(({ size, dtype }, i) => {
+    const key = size > SMALL ? i : `${dtype} ${kind(i)}`;
+    groups.set(key, [...(groups.get(key) ?? []), i]);
+  });
+  const updated: Tensor[][] = [];
+  for (const members of groups.values()) {
+    const likes = members.map((i) => first[i] as Tensor);
+    const single = members.length === 1;
+    const join = (column: readonly Tensor[]): Tensor => {
+      const parts = members.map((i) => column[i] as Tensor);
+      return single ? (parts[0] as Tensor) : concat(parts.map((x) => reshape(x, [-1])));
+    };
+    const results = update(columns.map(join) as { readonly [K in keyof C]: Tensor }, members[0] as number);
+    for (const [k, result] of results.entries()) {
+      const parts = single ? [result] : split(result, { sizes: likes.map(({ size }) => size) });
+      updated[k] ??= [];
+      for (const [j, i] of members.entries()) updated[k][i] = reshape(parts[j] as Tensor, (likes[j] as Tensor).shape);
+    }
+  }
+  return updated as { [K in keyof R]: Tensor[] };
 }

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. */
-import { add, cast, mapTree, mul, sub, type Tensor, type Tree, zerosLike, zipTrees } from "../array/index.ts";
-import { checkOptions, type Optimizer, type Rate, rateAt } from "./optimizer.ts";
+import { add, cast, flatten, mapTree, mul, sub, type Tensor, type Tree, zerosLike } from "../array/index.ts";
+import { checkOptions, type Optimizer, type Rate, rateAt, updateEach } from "./optimizer.ts";
 
 export interface SgdOptions {
   readonly learningRate: Rate;
@@ -26,23 +26,24 @@ export function sgd(options: SgdOptions): Optimizer<Tree> {
     init: (params) => (momentum === 0 ? {} : { momentum: mapTree(params, zerosLike) }),
     update: <P extends Tree>(gradients: P, state: Tree, params: P, step: Tensor) => {
       const rate = rateAt(learningRate, step);
-      const full =
-        weightDecay === 0
-          ? gradients
-          : zipTrees("sgd", [gradients, params], (g, w) => add(g as Tensor, mul(w as Tensor, weightDecay)));
-      const descend = (w: Tensor, direction: Tensor): Tensor =>
-        sub(w, mul(direction, typeof rate === "number" ? rate : cast(rate, w.dtype)));
-      if (momentum === 0)
-        return { params: zipTrees("sgd", [params, full], (w, g) => descend(w as Tensor, g as Tensor)), state };
-      const buffer = zipTrees("sgd", [full, (state as { readonly momentum: P }).momentum], (g, b) =>
-        add(mul(b as Tensor, momentum), g as Tensor),
+      const { leaves, rebuild } = flatten(params);
+      const buffers = momentum === 0 ? null : flatten((state as { readonly momentum: P }).momentum);
+      const columns = [leaves, flatten(gradients).leaves, ...(buffers ? [buffers.leaves] : [])];
+      const [weights, directions] = updateEach(
+        columns as readonly (readonly Tensor[])[],
+        () => "",
+        ([w, gradient, b]) => {
+          const [weight, g0] = [w as Tensor, gradient as Tensor];
+          const g = weightDecay === 0 ? g0 : add(g0, mul(weight, weightDecay));
+          const buffer = b ? add(mul(b, momentum), g) : g;
+          const direction = nesterov ? add(g, mul(buffer, momentum)) : buffer;
+          const factor = typeof rate === "number" ? rate : cast(rate, weight.dtype);
+          return [sub(weight, mul(direction, factor)), buffer] as const;
+        },
       );
-      const direction = nesterov
-        ? zipTrees("sgd", [full, buffer], (g, b) => add(g as Tensor, mul(b as Tensor, momentum)))
-        : buffer;
       return {
-        params: zipTrees("sgd", [params, direction], (w, d) => descend(w as Tensor, d as Tensor)),
-        state: { momentum: buffer },
+        params: rebuild(weights),
+        state: buffers ? { momentum: buffers.rebuild(directions) } : state,
       };
     },
   };

@@ -4,12 +4,18 @@ import { adamW, clipByGlobalNorm, clipped, cosine, globalNorm, type Optimizer, s
 import { distance, numbers } from "../nn/reference.ts";
 
 const steps = 60;
-const start = { weight: numbers(6, 1), bias: numbers(3, 2) };
+/** Beside two small parameters a table, too large to be updated joined with others, of a few numbers again and again. */
+const parameters = (seed: number, other: number) => {
+  const weight = numbers(6, seed);
+  return { weight, bias: numbers(3, other), table: Array.from({ length: 4100 }, (_, i) => weight[i % 6] as number) };
+};
+const start = parameters(1, 2);
 /** Made-up gradients of every step. */
-const gradients = Array.from({ length: steps }, (_, t) => ({ weight: numbers(6, 100 + t), bias: numbers(3, 200 + t) }));
+const gradients = Array.from({ length: steps }, (_, t) => parameters(100 + t, 200 + t));
 const tensors = (tree: typeof start) => ({
   weight: tensor(Float32Array.from(tree.weight), { shape: [2, 3] }),
   bias: tensor(tree.bias),
+  table: tensor(tree.table),
 });
 
 async function descend<S extends Tree>(optimizer: Optimizer<S>): Promise<number[]> {
@@ -26,12 +32,12 @@ async function descend<S extends Tree>(optimizer: Optimizer<S>): Promise<number[
       tensor(t, { dtype: "int32" }),
     ));
   }
-  return [...params.weight.data, ...params.bias.data].map(Number);
+  return Object.keys(start).flatMap((name) => [...params[name as keyof typeof params].data].map(Number));
 }
 
 /** The same for one number after the other, in double precision. */
 function reference(rule: () => (w: number, g: number, t: number, isWeight: boolean) => number): number[] {
-  return (["weight", "bias"] as const).flatMap((name) =>
+  return (["weight", "bias", "table"] as const).flatMap((name) =>
     start[name].map((first, i) => {
       const step = rule();
       return gradients.reduce((w, g, t) => step(w, g[name][i] as number, t, name === "weight"), first);
