@@ -269,7 +269,7 @@ let channelBlock: Promise<number> | undefined;
 async function targetFor(graph: Graph, options: CompileOptions): Promise<Partial<Target>> {
   const { device } = sessionOptions(options);
   const isConvolution = ({ rules }: Node<never>) => ["conv", "convWithBias", "convInputGradient"].includes(rules.name);
-  const known = { unrolled: ownsMemory(options), rotary: device === "cpu" };
+  const known = { unrolled: ownsMemory(options), fused: device === "cpu" };
   if (device !== "cpu" || !hasNode(graph, isConvolution)) return known;
   channelBlock ??= findChannelBlock(async (model, data, shape) => {
     const session = await runtime.load(model, { device, threads: 1 });

@@ -46,7 +46,7 @@ const product = primitive<[x: Tensor, re: Tensor, im: Tensor], object>("complexM
   // Rotary position embeddings are products by complex numbers, and the operator does not ask that these have modulus one.
   onnx: (graph, [x, re, im], _, { inputs }) => {
     const { shape, dtype, rank } = inputs[0] as Tensor;
-    if (graph.target.rotary && dtype === "float32" && (shape.at(-1) as number) >= 2 * SHORTEST_ROW) {
+    if (graph.target.fused && dtype === "float32" && (shape.at(-1) as number) >= 2 * SHORTEST_ROW) {
       const turned = (rows: string): string =>
         graph.node("com.microsoft.RotaryEmbedding", [rows, graph.int64s([0]), re, im]);
       if (rank === 3) return turned(x);

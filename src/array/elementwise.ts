@@ -311,7 +311,7 @@ const geluPrimitive = primitive<[x: Tensor], { readonly approximate: "none" | "t
 /** `Φ(x) + x·φ(x)`, written in `u = x/√2` so that both terms share it: each pass over the hidden layer counts. */
 function geluSlope(x: Tensor): Tensor {
   const u = mul(x, Math.SQRT1_2);
-  const density = mul(mul(u, 1 / Math.sqrt(Math.PI)), exp(neg(square(u))));
+  const density = mul(u, exp(sub(-0.5 * Math.log(Math.PI), square(u))));
   return add(add(mul(erf(u), 0.5), 0.5), density);
 }
 

@@ -1,7 +1,9 @@
 /** Gather, scatter-add, sorting. Indices are int32 or int64; negative ones count from the end. */
 import { cast, equal } from "./compare.ts";
-import type { DType } from "./dtype.ts";
+import { type DType, isFloat } from "./dtype.ts";
+import { mod } from "./elementwise.ts";
 import { reshape, slice, zeros } from "./layout.ts";
+import { weightedSum } from "./linear.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { arange } from "./reduce.ts";
 import { normalizeAxis, type Shape, sameShape, showShape, sizeOf } from "./shape.ts";
@@ -17,15 +19,21 @@ function checkIndices(operation: string, indices: TensorType): void {
   }
 }
 
+/** Of up to so many rows, as there are bytes, a product of matrices adds up gradients sooner than the runtime's operator. */
+const FEW_ROWS = 256;
+
 const gather = primitive<[x: Tensor, indices: Tensor], AxisParams>("take", {
   shape: ([x, indices], { axis }) => {
     checkIndices("take", indices);
     return { shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype };
   },
-  gradient: (dy, { inputs: [x, indices], params: { axis } }) => [
-    scatterAdd(zeros(x.shape, x.dtype), indices, dy, { axis }),
-    null,
-  ],
+  gradient: (dy, { inputs: [x, indices], params: { axis } }) => {
+    const [rows, width] = x.shape as readonly [number, number];
+    if (axis > 0 || x.rank !== 2 || rows > FEW_ROWS || x.size === 0 || !isFloat(x.dtype))
+      return [scatterAdd(zeros(x.shape, x.dtype), indices, dy, { axis }), null];
+    const chosen = oneHot(mod(reshape(indices, [indices.size]), rows), rows, x.dtype);
+    return [weightedSum(chosen, reshape(dy, [indices.size, width]), { transposeA: true }), null];
+  },
   onnx: (graph, [x, indices], { axis }) => graph.node("Gather", [x, indices], { axis }),
   reads: ([, indices], y) => [sizeOf(y.shape), sizeOf(indices.shape)],
 });

@@ -1,5 +1,6 @@
 /** Rearranging elements: reshape, transpose, broadcast, slice, pad, concatenate, and what is composed of them. */
 import { cast } from "./compare.ts";
+import { bytesOf, type DType } from "./dtype.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { sum } from "./reduce.ts";
 import {
@@ -44,19 +45,49 @@ const transposePrimitive = primitive<[x: Tensor], { readonly permutation: readon
     ),
   ],
   onnx: (graph, [x], { permutation }, node) => {
+    const [{ dtype, shape }, { shape: to }] = [node.inputs[0] as Tensor, node.outputs[0] as Tensor];
+    const rows = graph.target.fused ? movedRows(permutation, shape, dtype) : null;
+    if (rows) {
+      const [moved, key] = [to.slice(0, rows.axes), `rows of [${shape}] by [${permutation}]`];
+      const index = graph.constant({ shape: moved, dtype: "int32" }, rows.order, key);
+      const listed = graph.node("Reshape", [x, graph.int64s([rows.order.length, ...shape.slice(rows.axes)])]);
+      return graph.node("Gather", [listed, index], { axis: 0 });
+    }
     const groups = movedTogether(permutation);
     if (groups.length === permutation.length || movesOneAxis(permutation))
       return graph.node("Transpose", [x], { perm: permutation });
-    const { shape } = node.inputs[0] as Tensor;
     const order = [...groups].sort((a, b) => (a[0] as number) - (b[0] as number));
     const merged = order.map((group) => sizeOf(group.map((axis) => shape[axis] as number)));
     const reshaped = (name: string, to: Shape) => graph.node("Reshape", [name, graph.int64s(to)], { allowzero: 1 });
     // Without the axis of extent 1 in front the runtime would join all three to the slow transposition again.
     const perm = [0, ...groups.map((group) => order.indexOf(group) + 1)];
     const turned = graph.node("Transpose", [reshaped(x, [1, ...merged])], { perm });
-    return reshaped(turned, node.outputs[0]?.shape as Shape);
+    return reshaped(turned, to);
   },
 });
+
+/** Rows of so many bytes the runtime gathers in half of the time in which it transposes them. */
+const SHORT_ROWS = { from: 16, to: 64 };
+/** So many rows may have their order in the model. */
+const MOST_ROWS = 16_384;
+
+/** For a permutation that moves whole short rows: the number of axes that it moves, and where each row comes from; else null. */
+function movedRows(permutation: readonly number[], shape: Shape, dtype: DType) {
+  let axes = permutation.length;
+  while (axes > 0 && permutation[axes - 1] === axes - 1) axes--;
+  const bytes = sizeOf(shape.slice(axes)) * bytesOf(dtype);
+  const extents = shape.slice(0, axes);
+  const count = sizeOf(extents);
+  if (axes === 0 || axes === permutation.length || bytes < SHORT_ROWS.from || bytes > SHORT_ROWS.to) return null;
+  if (count === 0 || count > MOST_ROWS) return null;
+  // The row of each place of the result, its last moved axis fastest.
+  let order = [0];
+  for (const axis of permutation.slice(0, axes)) {
+    const stride = sizeOf(extents.slice(axis + 1));
+    order = order.flatMap((start) => Array.from({ length: extents[axis] as number }, (_, i) => start + i * stride));
+  }
+  return { axes, order: Int32Array.from(order) };
+}
 
 /** Runs of axes that stay neighbours, in the order of the result. */
 function movedTogether(permutation: readonly number[]): number[][] {

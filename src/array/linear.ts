@@ -9,6 +9,8 @@ import type { Tensor, TensorType } from "./tensor.ts";
 interface MatmulParams {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** It is there to add up: see `weightedSum`. */
+  readonly isSum?: boolean;
 }
 
 /** Rows and columns of the last two axes, after transposition. */
@@ -35,15 +37,16 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
       dtype: a.dtype,
     };
   },
-  gradient: (dy, { inputs: [a, b], params: { transposeA, transposeB } }) => [
+  gradient: (dy, { inputs: [a, b], params: { transposeA, transposeB, ...rest } }) => [
     transposeA
-      ? product(b, dy, { transposeA: transposeB, transposeB: true })
-      : product(dy, b, { transposeA: false, transposeB: !transposeB }),
+      ? product(b, dy, { transposeA: transposeB, transposeB: true, ...rest })
+      : product(dy, b, { transposeA: false, transposeB: !transposeB, ...rest }),
     transposeB
-      ? product(dy, a, { transposeA: true, transposeB: transposeA })
-      : product(a, dy, { transposeA: !transposeA, transposeB: false }),
+      ? product(dy, a, { transposeA: true, transposeB: transposeA, ...rest })
+      : product(a, dy, { transposeA: !transposeA, transposeB: false, ...rest }),
   ],
-  operations: ([a], { shape }, { transposeA }) => 2 * sizeOf(shape) * matrixExtents(a, transposeA)[1],
+  operations: ([a], { shape }, { transposeA, isSum }) =>
+    isSum ? 0 : 2 * sizeOf(shape) * matrixExtents(a, transposeA)[1],
   onnx: (graph, [a, b], { transposeA, transposeB }, node) => {
     const [x, y] = node.inputs as [Tensor, Tensor];
     if (x.size === 0 || y.size === 0) {
@@ -54,6 +57,12 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
     // Without transposition MatMul is as fast as Gemm, and the runtime joins it with an addition of a bias that follows.
     if (x.rank === 2 && y.rank === 2 && isFloat(x.dtype) && (transposeA || transposeB)) {
       return graph.node("Gemm", [a, b], { transA: Number(transposeA), transB: Number(transposeB) });
+    }
+    // A transposition of its own the runtime merges with one before it, which is needed as it is too, and so moves the data
+    // twice. With one tensor on both sides it makes an invalid graph of this operator if that tensor is scaled.
+    if (graph.target.fused && x.dtype === "float32" && a !== b && (transposeA || transposeB)) {
+      const flags = { transA: Number(transposeA), transB: Number(transposeB) };
+      return graph.node("com.microsoft.FusedMatMul", [a, b], flags);
     }
     const flip = (name: string, { rank }: Tensor) =>
       graph.node("Transpose", [name], { perm: [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2] });
@@ -90,3 +99,13 @@ export function matmul(
   }
   return product(a, b, { transposeA, transposeB });
 }
+
+/**
+ * The product of two matrices of which one holds weights, by which rows or columns of the other are added up. That is a sum
+ * that the runtime computes fastest as a product, and its operations are not counted among those of a model.
+ */
+export const weightedSum = (
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false }: { readonly transposeA?: boolean } = {},
+): Tensor => product(a, b, { transposeA, transposeB: false, isSum: true });

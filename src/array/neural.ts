@@ -1,10 +1,11 @@
 /** Operations of neural networks that the runtime computes in one pass. */
 import { add, exp, mul, rsqrt, square, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
+import { weightedSum } from "./linear.ts";
 import { checkFloat, floatType } from "./operands.ts";
 import { multiPrimitive, primitive } from "./primitive.ts";
 import { mean, sum } from "./reduce.ts";
-import { broadcastShapes, normalizeAxis, sameShape, showShape } from "./shape.ts";
+import { broadcastShapes, normalizeAxis, sameShape, showShape, sizeOf } from "./shape.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
 
 interface AxisParams {
@@ -74,32 +75,33 @@ const logSoftmaxPrimitive = primitive<[x: Tensor], AxisParams>("logSoftmax", {
 export const logSoftmax = (x: Tensor, { axis = -1 }: { readonly axis?: number } = {}): Tensor =>
   logSoftmaxPrimitive(x, { axis: normalizeAxis("logSoftmax", axis, x.rank) });
 
+/** Of a matrix, row by row. Outputs: the result, and the mean and 1/√(variance + eps) of each row. */
 const layerNormPrimitive = multiPrimitive<{ readonly eps: number }>({
   name: "layerNormalize",
   types: ([x]) => {
     const { shape, dtype } = x as TensorType;
-    const kept = [...shape.slice(0, -1), 1];
-    return [x as TensorType, { shape: kept, dtype }, { shape: kept, dtype }];
+    const each = { shape: [shape[0] as number, 1], dtype };
+    return [x as TensorType, each, each];
   },
   gradient: ([dy, dMean, dInverse], { inputs, outputs }) => {
     const [x, scale] = inputs as [Tensor, Tensor, Tensor];
     const [, center, inverse] = outputs as [Tensor, Tensor, Tensor];
     const width = x.shape.at(-1) as number;
-    const last = { axis: -1, keepDims: true };
     const normal = mul(sub(x, center), inverse);
     const parts: Tensor[] = [];
-    if (dy) {
-      const g = mul(dy, scale);
-      parts.push(mul(inverse, sub(sub(g, mean(g, last)), mul(normal, mean(mul(g, normal), last)))));
+    const moved = dy && mul(dy, normal);
+    if (dy && moved) {
+      // Means over a row of what is scaled are products with the scales: two passes less than scaling first.
+      const weights = reshape(mul(scale, 1 / width), [width, 1]);
+      const [level, slope] = [weightedSum(dy, weights), weightedSum(moved, weights)];
+      parts.push(mul(inverse, sub(sub(mul(dy, scale), level), mul(normal, slope))));
     }
     // Second gradients reach the statistics too: d mean/dx = 1/width, d inverse/dx = -inverse²·normal/width.
     if (dMean) parts.push(mul(dMean, 1 / width));
     if (dInverse) parts.push(mul(mul(dInverse, -1 / width), mul(mul(inverse, inverse), normal)));
     const [first, ...rest] = parts;
     const dx = first ? rest.reduce((total, part) => add(total, part), first) : null;
-    if (!dy) return [dx, null, null];
-    const rows = (t: Tensor) => sum(reshape(t, [-1, width]), { axis: 0 });
-    return [dx, rows(mul(dy, normal)), rows(dy)];
+    return [dx, moved ? sum(moved, { axis: 0 }) : null, dy ? sum(dy, { axis: 0 }) : null];
   },
   onnx: (graph, inputs, { params: { eps }, outputs }) =>
     graph.nodes("LayerNormalization", [...inputs], outputs.length, { axis: -1, epsilon: graph.float(eps) }),
@@ -129,7 +131,10 @@ export const layerNormalize = (
   if (x.rank === 0) throw new RangeError("layerNormalize: expected at least one axis, got a scalar");
   checkFloat("layerNormalize", x.dtype);
   checkScale(x, { scale, bias });
-  if (x.dtype === "float32") return layerNormPrimitive([x, scale, bias], { eps })[0] as Tensor;
+  if (x.dtype === "float32") {
+    const rows = reshape(x, [sizeOf(x.shape.slice(0, -1)), scale.size]);
+    return reshape(layerNormPrimitive([rows, scale, bias], { eps })[0] as Tensor, x.shape);
+  }
   // The runtime gives the statistics that the gradient needs in float32 only.
   const centered = sub(x, mean(x, { axis: -1, keepDims: true }));
   const inverse = rsqrt(add(mean(square(centered), { axis: -1, keepDims: true }), eps));

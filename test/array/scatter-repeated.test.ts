@@ -46,3 +46,16 @@ it("gives the gradient of a table that is looked up many times", async () => {
   const { data } = await slope(table, weights);
   for (const [i, value] of expected.entries()) expect(Math.abs(Number(data[i]) - value)).toBeLessThan(1e-3);
 });
+
+it.each([256, 257])("gives a table of %i rows its gradient, also by indices from the end", async (tableRows) => {
+  const ids = [0, 5, -1, 5, tableRows - 1, -tableRows, 5];
+  const dys = ids.map((_, i) => [i + 1, -i, 0.5 * i]);
+  const run = compile((table: Tensor, at: Tensor, dy: Tensor) => grad((t: Tensor) => sum(mul(take(t, at), dy)))(table));
+  const dTable = await run(zeros([tableRows, 3]), tensor(ids, { dtype: "int32" }), tensor(dys));
+  const sums = Array.from({ length: tableRows * 3 }, () => 0);
+  for (const [i, id] of ids.entries()) {
+    for (const [j, dy] of (dys[i] as number[]).entries())
+      sums[((id + tableRows) % tableRows) * 3 + j] = (sums[((id + tableRows) % tableRows) * 3 + j] as number) + dy;
+  }
+  expect([...dTable.data]).toEqual(sums);
+});

@@ -38,8 +38,8 @@ export interface Target {
   readonly channelBlock: number;
   /** Loops of a known length are written out where they are short enough. */
   readonly unrolled: boolean;
-  /** It has an operator for rotary position embeddings that takes rows of any length. */
-  readonly rotary: boolean;
+  /** It has, for float32, the operators beside the standard ones that ONNX Runtime computes on processors: `com.microsoft.…`. */
+  readonly fused: boolean;
 }
 
 const newModel = (target: Partial<Target>): Model => ({
@@ -48,7 +48,7 @@ const newModel = (target: Partial<Target>): Model => ({
   known: new Map(),
   renamed: new Map(),
   origins: new Map(),
-  target: { channelBlock: 0, unrolled: false, rotary: false, ...target },
+  target: { channelBlock: 0, unrolled: false, fused: false, ...target },
   onHost: new Set(),
   halves: new Set(),
 });
@@ -123,12 +123,12 @@ export class OnnxBuilder {
     return { kind: "float", value };
   }
 
-  /** A constant tensor; equal small ones are stored once. */
+  /** A constant tensor; equal small ones are stored once, and so are those of one `key`, which must say all about them. */
   constant(
     { shape, dtype }: { readonly shape: Shape; readonly dtype: OnnxType },
     data: HostArray | Uint32Array,
+    key = data.length <= 64 ? `${dtype}[${shape}]${elementsText(data)}` : undefined,
   ): string {
-    const key = data.length <= 64 ? `${dtype}[${shape}]${elementsText(data)}` : undefined;
     const known = key === undefined ? undefined : this.#model.known.get(key);
     if (known) return known;
     const name = this.#fresh("constant");
