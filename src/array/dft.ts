@@ -173,6 +173,15 @@ function planOf(n: number, input: number, output: number): Plan {
 const stageOf = ({ n, take, realOnly, factors }: FourierSum, given: number, parts: 1 | 2): number =>
   factors?.[0] ?? planOf(n, (parts * given) / (2 * n), ((realOnly ? 0.5 : 1) * take) / n).first;
 
+/** The extents of all stages of a sum over the last axis; 0 at the end stands for Bluestein's convolution of what is left. */
+function stagesOf(sum: FourierSum, given: number, parts: 1 | 2): readonly number[] {
+  if (sum.factors) return sum.factors;
+  const first = stageOf(sum, given, parts);
+  if (first === 0 || first === sum.n) return [first];
+  const columns = sum.n / first;
+  return [first, ...stagesOf({ ...sum, n: columns, take: Math.ceil(sum.take / first) }, columns, 2)];
+}
+
 const firstStage = (z: Parts, axis: number, sum: FourierSum): number =>
   stageOf(sum, z.re.shape.at(axis) as number, z.im ? 2 : 1);
 
@@ -194,7 +203,7 @@ export function fourierSum(z: Parts, axis: number, sum: FourierSum): Parts {
 function alongLast(z: Parts, sum: FourierSum): Parts {
   const first = firstStage(z, -1, sum);
   if (first === sum.n) return rightDense(z, sum);
-  return first === 0 ? bluestein(z, sum) : stages(z, sum, first);
+  return first === 0 ? bluestein(z, sum) : stages(z, sum);
 }
 
 /** The sum along the last axis; the transposed matrix is that of the other direction with its sides exchanged. */
@@ -245,50 +254,84 @@ const partsOf = (realOnly: boolean | undefined, make: (part: "real" | "imaginary
 
 /**
  * With `n = rows·columns`, time `t = columns·t1 + t2` and frequency `f = f1 + rows·f2`: sums over t1, factors
- * `e^(±2πi·f1·t2/n)`, sums over t2. Times that are zeros save work in the first stage, frequencies that are not wanted in
- * the last.
+ * `e^(±2πi·f1·t2/n)`, sums over t2, which may be made in the same way. Times that are zeros save work in the first stage,
+ * frequencies that are not wanted in the last. Of real values in more than two stages only half of the f1 are computed,
+ * up to the last stage, which makes the sums for the others as conjugates. With two stages that takes as long as it saves.
  */
-function stages(z: Parts, sum: FourierSum, rows: number): Parts {
-  const { shape } = z.re;
-  const columns = sum.n / rows;
-  const given = Math.ceil((shape.at(-1) as number) / columns);
-  const grid = map(z, (x) => reshape(widen(x, given * columns), [...shape.slice(0, -1), given, columns]));
-  const { x, times } = stackedAlong(grid, -2);
-  const all = staged(x, times, sum, rows);
-  return map(all, (part) => slice(part, { starts: [0], stops: [sum.take], axes: [-1] }));
+function stages(z: Parts, sum: FourierSum): Parts {
+  const { n, sign, take, scale, realOnly = false } = sum;
+  const { shape, dtype } = z.re;
+  const outer = shape.slice(0, -1);
+  const extents = stagesOf(sum, shape.at(-1) as number, z.im ? 2 : 1);
+  const [rows, last] = [extents[0] as number, extents.at(-1) as number];
+  const given = Math.ceil((shape.at(-1) as number) / (n / rows));
+  const grid = map(z, (x) => reshape(widen(x, (given * n) / rows), [...outer, given, n / rows]));
+  const isHalved = !z.im && !realOnly && rows > 2 && last > 0 && extents.length > 2;
+
+  let { x, times } = stackedAlong(grid, -2);
+  // Digits of frequencies, from the lowest on: [..., f1, ..., both parts of each time that is left]
+  const digits: number[] = [];
+  let columns = n;
+  for (const extent of extents.slice(0, -1)) {
+    const isFirst = columns === n;
+    columns /= extent;
+    const places = isFirst && isHalved ? Math.floor(extent / 2) + 1 : extent;
+    if (!isFirst) {
+      times = { places: extent, parts: "stacked" };
+      x = reshape(x, [...outer, ...digits, 2 * extent, columns]);
+    }
+    const first = realRoots({ n: extent, sign, scale: isFirst ? scale : 1 }, { places, parts: "paired" }, times, dtype);
+    digits.push(places);
+    const summed = reshape(matmul(first, x), [...outer, ...digits, 2 * columns]);
+    x = complexMul(summed, roots({ n: extent * columns, sign, scale: 1 }, places, columns, dtype));
+  }
+
+  const taken = Math.ceil((take * columns) / n);
+  const rest: FourierSum = { n: columns, sign, take: taken, scale: 1, realOnly };
+  // [..., f1, ..., the last digit, the one before it]
+  let parts = last > 0 ? lastStage(x, rest) : map(bluestein(unstack(x), rest), (part) => swapAxes(part, -1, -2));
+  if (isHalved) {
+    const others = conjugateStage(mirrored(x, outer.length, rows), rest);
+    const axis = outer.length;
+    parts = { re: concat([parts.re, others.re], { axis }), im: concat([parts.im as Tensor, others.im], { axis }) };
+    digits[0] = rows;
+  }
+  return map(parts, (part) => {
+    let extent = taken * (digits.at(-1) as number);
+    let ordered = reshape(part, [...outer, ...digits.slice(0, -1), extent]);
+    for (let i = digits.length - 2; i >= 0; i--) {
+      extent *= digits[i] as number;
+      ordered = reshape(swapAxes(ordered, -1, -2), [...outer, ...digits.slice(0, i), extent]);
+    }
+    return slice(ordered, { starts: [0], stops: [take], axes: [-1] });
+  });
 }
 
-/**
- * The stages from the one of so many rows on. `x: [..., times, columns]` has the values at the times t1 that are given; there
- * may be more results than are wanted.
- */
-function staged(x: Tensor, times: Side, sum: FourierSum, rows: number): Parts {
-  const { n, sign, take, scale, realOnly = false, factors } = sum;
-  const { shape, dtype } = x;
-  const [outer, columns] = [shape.slice(0, -2), shape.at(-1) as number];
-  const first = realRoots({ n: rows, sign, scale }, { places: rows, parts: "paired" }, times, dtype);
-  // [..., f1, both parts of each t2]
-  const summed = reshape(matmul(first, x), [...outer, rows, 2 * columns]);
-  const turned = complexMul(summed, roots({ n, sign, scale: 1 }, rows, columns, dtype));
-  const taken = Math.ceil(take / rows);
-  const rest: FourierSum = {
-    ...{ n: columns, sign, take: taken, scale: 1, realOnly },
-    ...(factors ? { factors: factors.slice(1) } : {}),
+/** The sums over the last axis of `[..., rows, both parts]`: `[..., take, rows]`. */
+const lastStage = (x: Tensor, { n, sign, scale, take, realOnly }: FourierSum): Parts =>
+  partsOf(realOnly, (parts) => {
+    const matrix = realRoots({ n, sign, scale }, { places: take, parts }, { places: n, parts: "stacked" }, x.dtype);
+    return matmul(matrix, x, { transposeB: true });
+  });
+
+/** Conjugates of the sums at frequencies `n - 1 - f` for `f < take`: those of the other direction at `f + 1`. */
+function conjugateStage(x: Tensor, { n, sign, take }: FourierSum): Complex {
+  const part = (parts: "real" | "imaginary"): Tensor => {
+    const other = { n, sign: sign === 1 ? -1 : 1, scale: parts === "real" ? 1 : -1 } as const;
+    const matrix = realRoots(other, { places: take + 1, parts }, { places: n, parts: "stacked" }, x.dtype);
+    return matmul(slice(matrix, { starts: [1], stops: [take + 1] }), x, { transposeB: true });
   };
-  const next = stageOf(rest, columns, 2);
-  const afterNext = (z: Parts): Parts => map(z, (part) => swapAxes(part, -1, -2));
-  const ordered = (): Parts => {
-    const stacked = (places: number): Side => ({ places, parts: "stacked" });
-    if (next === columns)
-      return partsOf(realOnly, (parts) =>
-        matmul(realRoots(rest, { places: taken, parts }, stacked(columns), dtype), turned, { transposeB: true }),
-      );
-    if (next === 0) return afterNext(bluestein(unstack(turned), rest));
-    const grid = reshape(turned, [...outer, rows, 2 * next, columns / next]);
-    return afterNext(staged(grid, stacked(next), rest, next));
-  };
-  // [..., f2, f1]
-  return map(ordered(), (part) => reshape(part, [...outer, sizeOf(part.shape.slice(-2))]));
+  return { re: part("real"), im: part("imaginary") };
+}
+
+/** The rows of the digits whose sums are conjugates of those that are wanted: f1 from `rows - 1 - ⌊rows/2⌋` down to 1, others reversed. */
+function mirrored(x: Tensor, first: number, rows: number): Tensor {
+  const axes = Array.from({ length: x.rank - 1 - first }, (_, i) => first + i);
+  const starts = axes.map((axis) =>
+    axis === first ? rows - (x.shape[axis] as number) : (x.shape[axis] as number) - 1,
+  );
+  const stops = axes.map((axis) => (axis === first ? 0 : Number.NEGATIVE_INFINITY));
+  return slice(x, { starts, stops, steps: axes.map(() => -1), axes });
 }
 
 /** `x` with zeros after it along the last axis. */

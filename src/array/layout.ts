@@ -197,10 +197,9 @@ const slicePrimitive = primitive<[x: Tensor], SliceParams>("slice", {
 
 /** The transpose of `slice`: puts elements back to where they were taken from, among zeros. */
 const unslice = (dy: Tensor, { starts, steps, shape }: SliceParams & { readonly shape: Shape }): Tensor => {
-  let spread = dy;
-  starts.forEach((_, axis) => {
-    const step = steps[axis] as number;
-    if (step < 0) spread = flip(spread, { axis });
+  const backwards = steps.flatMap((step, axis) => (step < 0 ? [axis] : []));
+  let spread = backwards.length > 0 ? flip(dy, { axis: backwards }) : dy;
+  steps.forEach((step, axis) => {
     if (Math.abs(step) > 1) spread = dilate(spread, axis, Math.abs(step));
   });
   const before = starts.map((start, axis) => {
