@@ -3,7 +3,7 @@ import { cast, lessEqual } from "./compare.ts";
 import { type Padding, paddingAmounts, perAxis } from "./convolution.ts";
 import { add, maximum, mul, relu, sub } from "./elementwise.ts";
 import { customGradient } from "./gradient.ts";
-import { pad, reshape, slice, split, transpose } from "./layout.ts";
+import { pad, reshape, slice, split } from "./layout.ts";
 import { checkFloat } from "./operands.ts";
 import { showShape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -24,14 +24,9 @@ function phases(x: Tensor, axis: number, step: number, count: number): Tensor[] 
   const zeros = x.shape.map(() => 0);
   const filled = pad(x, { before: zeros, after: zeros.with(axis, Math.max(0, count * step - n)) });
   const whole = slice(filled, { starts: [0], stops: [count * step], axes: [axis] });
-  const rest = x.shape.slice(axis + 1);
   const outer = sizeOf(x.shape.slice(0, axis)) * count;
-  const sizes = Array<number>(step).fill(1);
-  // Cuts move rows at once; along the last axis, where these would be single elements, one transposition makes rows.
-  const cuts =
-    rest.length > 0
-      ? split(reshape(whole, [outer, step, sizeOf(rest)]), { axis: 1, sizes })
-      : split(transpose(reshape(whole, [outer, step])), { axis: 0, sizes });
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  const cuts = split(reshape(whole, [outer, step, inner]), { axis: 1, sizes: Array<number>(step).fill(1) });
   return cuts.map((cut) => reshape(cut, x.shape.with(axis, count)));
 }
 
