@@ -38,12 +38,12 @@ export function checkOptions(
   }
 }
 
-/** The runtime copies so many elements in about the time that it takes to begin an operator, so an update is worth joining. */
-const SMALL = 4096;
+/** Of up to so many elements, copying a gradient and a parameter takes less time than ten operators more. */
+const SMALL = 16_384;
 
 /**
  * An elementwise update of many parameters. `columns` are lists of one tensor for each parameter (its value, its gradient, its
- * state), `update` computes new ones from those of one parameter, the i-th. Parameters of up to 4,096 elements that have
+ * state), `update` computes new ones from those of one parameter, the i-th. Parameters of up to 16,384 elements that have
  * one type and one `kind` are updated as one vector: the numbers are the same, with far fewer operators.
  */
 export function updateEach<C extends readonly (readonly Tensor[])[], R extends readonly Tensor[]>(

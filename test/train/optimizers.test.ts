@@ -7,7 +7,7 @@ const steps = 60;
 /** Beside two small parameters a table, too large to be updated joined with others, of a few numbers again and again. */
 const parameters = (seed: number, other: number) => {
   const weight = numbers(6, seed);
-  return { weight, bias: numbers(3, other), table: Array.from({ length: 4100 }, (_, i) => weight[i % 6] as number) };
+  return { weight, bias: numbers(3, other), table: Array.from({ length: 17_000 }, (_, i) => weight[i % 6] as number) };
 };
 const start = parameters(1, 2);
 /** Made-up gradients of every step. */
