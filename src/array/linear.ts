@@ -54,16 +54,15 @@ const product: Primitive<[a: Tensor, b: Tensor], MatmulParams> = primitive("matm
       const { shape, dtype } = node.outputs[0] as Tensor;
       return graph.node("Expand", [graph.scalar(0, dtype), graph.int64s(shape)]);
     }
-    // Without transposition MatMul is as fast as Gemm, and the runtime joins it with an addition of a bias that follows.
-    if (x.rank === 2 && y.rank === 2 && isFloat(x.dtype) && (transposeA || transposeB)) {
-      return graph.node("Gemm", [a, b], { transA: Number(transposeA), transB: Number(transposeB) });
-    }
+    const flags = { transA: Number(transposeA), transB: Number(transposeB) };
     // A transposition of its own the runtime merges with one before it, which is needed as it is too, and so moves the data
-    // twice. With one tensor on both sides it makes an invalid graph of this operator if that tensor is scaled.
-    if (graph.target.fused && x.dtype === "float32" && a !== b && (transposeA || transposeB)) {
-      const flags = { transA: Number(transposeA), transB: Number(transposeB) };
+    // twice; and of this operator it takes factors in, of operands and of the result. With one tensor on both sides it makes
+    // an invalid graph of it if that tensor is scaled.
+    if (graph.target.fused && x.dtype === "float32" && a !== b && (transposeA || transposeB))
       return graph.node("com.microsoft.FusedMatMul", [a, b], flags);
-    }
+    // Without transposition MatMul is as fast as Gemm, and the runtime joins it with an addition of a bias that follows.
+    if (x.rank === 2 && y.rank === 2 && isFloat(x.dtype) && (transposeA || transposeB))
+      return graph.node("Gemm", [a, b], flags);
     const flip = (name: string, { rank }: Tensor) =>
       graph.node("Transpose", [name], { perm: [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2] });
     return graph.node("MatMul", [transposeA ? flip(a, x) : a, transposeB ? flip(b, y) : b]);

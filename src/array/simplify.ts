@@ -49,7 +49,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
   add: (node) => beside(node, 0, "either") ?? biasOntoProduct(node),
   sub: (node) => beside(node, 0, "right") ?? scatterOntoNegative(node),
   sum: (node, known) => sumOfOne(node) ?? sumOfScatter(node) ?? sumThroughProduct(node, known),
-  mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node),
+  mul: (node) => beside(node, 1, "either") ?? minusOneTimes(node) ?? factorOntoProduct(node),
   div: (node) => {
     const divisor = scalarValue(operand(node, 1));
     if (divisor === 1) return as(node, operand(node, 0));
@@ -62,6 +62,7 @@ const rewrites: Readonly<Record<string, Rewrite>> = {
       : null;
   },
   neg: (node) => negative(operand(node, 0)),
+  scatterAddAlong: (node) => factorAfterScatter(node),
   // A permutation of a permutation is one permutation, often none.
   transpose: (node) => {
     const inner = operand(node, 0).node;
@@ -168,6 +169,31 @@ function biasOntoProduct(node: Node<never>): Tensor | null {
     product.rank === 2 && bias.rank === 1 && product.shape[1] === bias.size && shaped.shape.at(-1) === bias.size;
   if (product === shaped || product.node.rules.name !== "matmul" || !fits) return null;
   return reshape(add(product, bias), shaped.shape);
+}
+
+/**
+ * `scatter(f·z, i, u) = f·scatter(z, i, u/f)` for known numbers: the gradient of cross-entropy is multiplied by others, which
+ * take its factor in. Exact for powers of two; else the last digit may differ.
+ */
+function factorAfterScatter(node: Node<never>): Tensor | null {
+  const [scaled, updates] = [operand(node, 0), scalarValue(operand(node, 2))];
+  if (scaled.node.rules.name !== "mul" || updates === null || !isFloat(scaled.dtype)) return null;
+  const [z, factor] = [operand(scaled.node, 0), scalarValue(operand(scaled.node, 1))];
+  if (factor === null || factor === 0 || z.size < scaled.size) return null;
+  const { shape } = operand(node, 2);
+  const each = broadcastTo(scalar(updates / factor, scaled.dtype), shape);
+  return mul(scatterAddAlong(z, operand(node, 1), each, { axis: param<number>(node, "axis") }), factor);
+}
+
+/** A factor is applied before the rows of a product get their batch axes back: there the runtime takes it into the product. */
+function factorOntoProduct(node: Node<never>): Tensor | null {
+  for (const k of [0, 1]) {
+    const [shaped, factor] = [operand(node, k), operand(node, 1 - k)];
+    if (shaped.node.rules.name !== "reshape" || factor.rank > 0 || scalarValue(factor) === null) continue;
+    const product = operand(shaped.node, 0);
+    if (product.node.rules.name === "matmul") return reshape(mul(product, factor), shaped.shape);
+  }
+  return null;
 }
 
 /** A sum along axes of extent 1 moves nothing but the shape. */

@@ -61,6 +61,13 @@ describe("compile", () => {
     expect(Math.abs(Number(y.data[1]) - (0.9 * 0.7 * Math.PI) / 3)).toBeLessThan(1e-15);
   });
 
+  it("takes factors into the products of rows whose batch axes come back afterwards", async () => {
+    const scaled = f.compile((v: Tensor, u: Tensor) => f.mul(3, f.matmul(v, u, { transposeB: true })));
+    const [x, w] = [f.tensor([[[1, 2]], [[3, 4]]]), f.tensor([[5, 6]])];
+    expect(scaled.print(x, w)).toMatch(/= mul \w 3\n.*= reshape/);
+    expect(numbers(await scaled(x, w))).toEqual([51, 117]);
+  });
+
   it("prints what it will run", () => {
     const run = f.compile((x: Tensor, w: Tensor) => f.grad((v: Tensor) => f.sum(f.relu(f.matmul(x, v))))(w));
     expect(run.print(f.zeros([2, 3]), f.zeros([3, 4])).split("\n")).toEqual([
