@@ -64,7 +64,7 @@ export function adamW(options: AdamWOptions): Optimizer<AdamWState> {
       const [gs, firsts, seconds] = [flatten(gradients), flatten(state.first), flatten(state.second)];
       const decays = (i: number): boolean => decay(paths[i] as string, leaves[i] as Tensor);
       const columns = [leaves, gs.leaves, firsts.leaves, seconds.leaves] as const;
-      const [weights, means, squares] = updateEach(columns, decays, ([w, g, m, v], i) => {
+      const [weights = [], means = [], squares = []] = updateEach(columns, decays, ([w, g, m, v], i) => {
         const like = (x: Tensor): Tensor => cast(x, w.dtype);
         const first = add(mul(m, beta1), g);
         const second = add(mul(v, beta2), square(g));

@@ -44,13 +44,14 @@ const SMALL = 16_384;
 /**
  * An elementwise update of many parameters. `columns` are lists of one tensor for each parameter (its value, its gradient, its
  * state), `update` computes new ones from those of one parameter, the i-th. Parameters of up to 16,384 elements that have
- * one type and one `kind` are updated as one vector: the numbers are the same, with far fewer operators.
+ * one type and one `kind` are updated as one vector: the numbers are the same, with far fewer operators. A list of the results
+ * for each thing that is computed; of no parameters, none.
  */
 export function updateEach<C extends readonly (readonly Tensor[])[], R extends readonly Tensor[]>(
   columns: C,
   kind: (i: number) => unknown,
   update: (parts: { readonly [K in keyof C]: Tensor }, i: number) => R,
-): { readonly [K in keyof R]: readonly Tensor[] } {
+): { readonly [K in keyof R]?: readonly Tensor[] } {
   const first = columns[0] as readonly Tensor[];
   const groups = new Map<unknown, number[]>();
   first.forEach(({ size, dtype }, i) => {

@@ -29,7 +29,7 @@ export function sgd(options: SgdOptions): Optimizer<Tree> {
       const { leaves, rebuild } = flatten(params);
       const buffers = momentum === 0 ? null : flatten((state as { readonly momentum: P }).momentum);
       const columns = [leaves, flatten(gradients).leaves, ...(buffers ? [buffers.leaves] : [])];
-      const [weights, directions] = updateEach(
+      const [weights = [], directions = []] = updateEach(
         columns as readonly (readonly Tensor[])[],
         () => "",
         ([w, gradient, b]) => {

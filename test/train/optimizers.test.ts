@@ -87,6 +87,16 @@ describe("sgd", () => {
     expect(toNested(w)).toEqual([8 * 0.75 ** 4]);
   });
 
+  it("has nothing to do without parameters, as AdamW", () => {
+    const updatesNothing = <S extends Tree>(optimizer: Optimizer<S>) => {
+      const state = optimizer.init({});
+      expect(optimizer.update({}, state, {}, tensor(0, { dtype: "int32" }))).toEqual({ params: {}, state });
+    };
+    updatesNothing(sgd({ learningRate: 1 }));
+    updatesNothing(sgd({ learningRate: 1, momentum: 0.5 }));
+    updatesNothing(adamW({ learningRate: 1 }));
+  });
+
   it("names wrong options", () => {
     expect(() => sgd({ learningRate: 1, momentum: 1 })).toThrow(
       "sgd: momentum must be a number of at least 0 and below 1, got 1",
