@@ -19,7 +19,10 @@ function checkIndices(operation: string, indices: TensorType): void {
   }
 }
 
-/** Of up to so many rows, as there are bytes, a product of matrices adds up gradients sooner than the runtime's operator. */
+/**
+ * Of up to so many rows, as there are bytes, a product of matrices adds up gradients sooner than the runtime's operator.
+ * A gradient that is not finite reaches all rows then.
+ */
 const FEW_ROWS = 256;
 
 const gather = primitive<[x: Tensor, indices: Tensor], AxisParams>("take", {
