@@ -179,7 +179,8 @@ function factorAfterScatter(node: Node<never>): Tensor | null {
   const [scaled, updates] = [operand(node, 0), scalarValue(operand(node, 2))];
   if (scaled.node.rules.name !== "mul" || updates === null || !isFloat(scaled.dtype)) return null;
   const [z, factor] = [operand(scaled.node, 0), scalarValue(operand(scaled.node, 1))];
-  if (factor === null || factor === 0 || z.size < scaled.size) return null;
+  // Where the quotient is at most 1 it cannot overflow.
+  if (factor === null || factor === 0 || !(Math.abs(updates) <= Math.abs(factor)) || z.size < scaled.size) return null;
   const { shape } = operand(node, 2);
   const each = broadcastTo(scalar(updates / factor, scaled.dtype), shape);
   return mul(scatterAddAlong(z, operand(node, 1), each, { axis: param<number>(node, "axis") }), factor);
